@@ -1,0 +1,1 @@
+console.log("in-memory: nothing to show yet");

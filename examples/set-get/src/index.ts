@@ -1,0 +1,1 @@
+console.log("set-get: nothing to show yet");

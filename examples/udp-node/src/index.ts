@@ -1,0 +1,1 @@
+console.log("udp-node: nothing to show yet");
