@@ -1,0 +1,53 @@
+/**
+ * What a caller may ask of a node. Each command returns a {@link QueryId} at once; the query ends in exactly one
+ * `queryFinished` event. Through a {@link Driver} no command is left unsent until the next deadline.
+ */
+import type { Contact, Seed } from "./contact.ts";
+import type { PluginId, QueryId, ReplyToken, TimerId } from "./events.ts";
+import type { InstantMs } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
+import type { DhtRecord, RecordKey } from "./record.ts";
+import type { InsertOutcome, ReadonlyRoutingTable } from "./routing-table.ts";
+import type { NodeStats } from "./stats.ts";
+
+/** How one query differs from the node's limits. Every field is checked; a bad one throws `UsageError` `invalidOption`. */
+export interface QueryOptions {
+  /** The query ends then with what it has, `timedOut`. 1 ms to 30 days; default `queryTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Requests kept outstanding (α), 1 to 64. */
+  readonly parallelism?: number;
+  /** How many of the closest must have answered, 1 to 255: by default 8 for a find, `bucketSize` for a put. */
+  readonly results?: number;
+  /** Disjoint paths, 1 to 8: more than one survives liars on some of them (S/Kademlia §4.4). */
+  readonly paths?: number;
+  /** Holders that a `get` hears before it answers, 1 to 255; by default the record type's own. */
+  readonly quorum?: number;
+}
+
+export interface Commands {
+  /** Asks the seeds for our own neighbourhood, then refreshes the buckets beyond it. */
+  bootstrap(nowMs: InstantMs, seeds: readonly Seed[], options?: QueryOptions): QueryId;
+  /** Ends `converged` when the peer answered, else with `result.reason`. */
+  ping(nowMs: InstantMs, to: Seed, options?: QueryOptions): QueryId;
+  /** The closest live nodes to `target`, ourselves excluded. */
+  findNode(nowMs: InstantMs, target: NodeId, options?: QueryOptions): QueryId;
+  /** Ends `converged` with `record: undefined` when the closest have answered and nobody had it. */
+  get(nowMs: InstantMs, key: RecordKey, options?: QueryOptions): QueryId;
+  /** Stores on the `results` closest; our own store keeps it too while we are a server. The body is copied. */
+  put(nowMs: InstantMs, record: DhtRecord, options?: QueryOptions): QueryId;
+  /** One application message; the query ends with the peer's reply, or empty when only acknowledged. The body is copied. */
+  send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options?: QueryOptions): QueryId;
+  /** Answers an application message. `false`: the token has expired or was used. The body is copied. */
+  reply(nowMs: InstantMs, token: ReplyToken, body: Uint8Array): boolean;
+  /** `false`: already ended, an ordinary race. `queryFinished` follows with what was found. */
+  cancel(nowMs: InstantMs, query: QueryId): boolean;
+  /** Offers a contact that the caller vouches for (a saved table); it is pinged before it counts as verified. */
+  addContact(nowMs: InstantMs, contact: Contact): InsertOutcome;
+  /** A `timer` event after `delayMs` (0 to 30 days). At most `maxTimersPerPlugin` for each plugin. */
+  setTimer(nowMs: InstantMs, delayMs: number, plugin: PluginId): TimerId;
+  /** `false`: fired or cleared already. */
+  clearTimer(timer: TimerId): boolean;
+  readonly id: NodeId;
+  readonly table: ReadonlyRoutingTable;
+  stats(): NodeStats;
+}
