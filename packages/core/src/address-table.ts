@@ -1,0 +1,414 @@
+/**
+ * The native codec of addresses: tagged bytes on the wire, URLs to people, one interned object for each to core.
+ *
+ * The bytes of an address are its identity here: a socket's remote, an address in a message and a typed URL all become
+ * wire bytes first, and a set-associative cache finds the object for them without building a string. Bounded sets, and
+ * not a `Map`, because strangers choose what is looked up: whoever aims many addresses at one set slows nothing down and
+ * only evicts within that set. An evicted address stays valid; equality is by `key`, never by object.
+ *
+ * Each address has one form on the wire and one text; other forms are malformed on the wire, and made canonical in text.
+ */
+import type { Address, AddressCodec } from "./address.ts";
+import { Exemptions } from "./address-exemptions.ts";
+import {
+  type AddressParts,
+  type AddressScheme,
+  formatAddressText,
+  formatIp,
+  isMappedIpv4,
+  parseAddressText,
+  readIpv4,
+  readIpv6,
+} from "./address-text.ts";
+import { copyBytes } from "./bytes.ts";
+import { UsageError } from "./errors.ts";
+import type { Gauge } from "./stats.ts";
+
+/** What a transport carries. The position is the tag on the wire less one, and the number of the bit in `want`. */
+export type AddressKind = (typeof addressKinds)[number];
+export const addressKinds: readonly ["udp4", "udp6", "tcp4", "tcp6", "ws", "wss"] = [
+  "udp4",
+  "udp6",
+  "tcp4",
+  "tcp6",
+  "ws",
+  "wss",
+];
+
+/** Longest URL of a ws or wss address, in bytes. */
+export const maxUrlBytes = 128;
+
+/** `Address.link` of an address that no transport carries; links are numbered from 1. */
+export const noLink = 0;
+
+/** How the addresses of one kind are sent to; given by the router of transports. */
+export interface AddressLink {
+  /** 1 or more. */
+  readonly link: number;
+  /** Largest message on it, in bytes. */
+  readonly maxBytes: number;
+}
+
+export interface AddressTableOptions {
+  /**
+   * Addresses without a group, so that subnet limits do not count them: `private` (RFC 1918, fc00::/7 and link-local), a
+   * CIDR block (`10.0.0.0/8`, `fd00::/8`) or a domain's subdomains (`*.example`). Loopback always is exempt.
+   */
+  readonly exempt?: readonly string[];
+  /** Addresses kept for reuse, in multiples of 8 from 8 on; 4096 by default. */
+  readonly maxInterned?: number;
+  /** Replaces the grouping of addresses that are not exempt; see {@link AddressCodec.group}. */
+  readonly group?: (address: SocketAddress) => string | undefined;
+}
+
+interface Route {
+  link: number;
+  maxBytes: number;
+  readonly table: AddressTable;
+  readonly exemptions: Exemptions;
+  readonly bit: number;
+}
+
+/** An interned address. Immutable, but for `link` and `maxBytes`, which follow the transports that the host has. */
+export class SocketAddress implements Address {
+  readonly key: string;
+  readonly wire: Uint8Array;
+  readonly scheme: AddressScheme;
+  /** An IP address without brackets, or a host name in lower case. */
+  readonly host: string;
+  readonly port: number;
+  /** `undefined` for a host name. */
+  readonly family: 4 | 6 | undefined;
+  readonly kind: number;
+  readonly #route: Route;
+  /** Hash of `wire`, kept by the table that made this. */
+  readonly #hash: number;
+  #subnet: string | undefined;
+  #subnetKnown = false;
+
+  /** Made by an {@link AddressTable} only. */
+  constructor(route: Route, wire: Uint8Array, hash: number, parts: AddressParts) {
+    this.key = formatAddressText(parts);
+    this.wire = wire;
+    this.scheme = parts.scheme;
+    this.host = parts.host;
+    this.port = parts.port;
+    this.family = parts.ip === undefined ? undefined : parts.ip.length === 4 ? 4 : 6;
+    this.kind = route.bit;
+    this.#route = route;
+    this.#hash = hash;
+  }
+
+  /** The address as people write it; the same as `key`. */
+  get url(): string {
+    return this.key;
+  }
+
+  /** {@link noLink} while no transport carries addresses of this kind. */
+  get link(): number {
+    return this.#route.link;
+  }
+
+  get maxBytes(): number {
+    return this.#route.maxBytes;
+  }
+
+  /** @internal */
+  get table(): AddressTable {
+    return this.#route.table;
+  }
+
+  /** Whether this is the address in `bytes[offset..offset + length)`, of which `hash` is the hash. @internal */
+  matches(hash: number, bytes: Uint8Array, offset: number, length: number): boolean {
+    const wire = this.wire;
+    if (this.#hash !== hash || wire.length !== length) return false;
+    for (let i = 0; i < length; i++) if (wire[i] !== bytes[offset + i]) return false;
+    return true;
+  }
+
+  /** /24 of an IPv4 address, /64 of IPv6, the last two labels of a name; `undefined` when exempt. Worked out once. @internal */
+  get subnet(): string | undefined {
+    if (!this.#subnetKnown) {
+      this.#subnet = this.#route.exemptions.has(this.host, this.family) ? undefined : subnetOf(this);
+      this.#subnetKnown = true;
+    }
+    return this.#subnet;
+  }
+
+  toString(): string {
+    return this.key;
+  }
+}
+
+/** Ways of each set: so many addresses that hash alike are kept, the most recently used. */
+const ways = 8;
+const defaultMaxInterned = 4_096;
+/** What a transport of its kind carries at least; the transport's own number replaces it. */
+const defaultDatagramBytes = 1_200;
+const defaultStreamBytes = 2 ** 20;
+
+export class AddressTable implements AddressCodec {
+  readonly #routes: readonly Route[];
+  readonly #sets: (SocketAddress[] | undefined)[];
+  readonly #group: ((address: SocketAddress) => string | undefined) | undefined;
+  /** Wire bytes of the longest address, 2 + 128. */
+  readonly #scratch: Uint8Array = new Uint8Array(2 + maxUrlBytes);
+  #dialable = 0;
+  #interned = 0;
+
+  /** @throws UsageError `invalidOption` for an `exempt` entry that cannot be read, or a `maxInterned` below 8 */
+  constructor(options: AddressTableOptions = {}) {
+    const { exempt = [], maxInterned = defaultMaxInterned, group } = options;
+    if (!Number.isInteger(maxInterned) || maxInterned < ways || maxInterned > 2 ** 24) {
+      throw new UsageError(
+        "invalidOption",
+        `maxInterned: ${String(maxInterned)}; allowed is a whole number from 8 to 16777216`,
+      );
+    }
+    const exemptions = new Exemptions(exempt);
+    this.#group = group;
+    this.#sets = new Array<SocketAddress[] | undefined>(Math.floor(maxInterned / ways)).fill(undefined);
+    this.#routes = addressKinds.map((_kind, index) => ({
+      link: noLink,
+      maxBytes: index < 2 ? defaultDatagramBytes : defaultStreamBytes,
+      table: this,
+      exemptions,
+      bit: 1 << index,
+    }));
+  }
+
+  /** The kinds that have a link, as bits. */
+  get dialable(): number {
+    return this.#dialable;
+  }
+
+  /** How many addresses are kept for reuse. */
+  get interned(): Gauge {
+    return { used: this.#interned, limit: this.#sets.length * ways };
+  }
+
+  /**
+   * Says which link carries addresses of a kind, or none any more; addresses made before follow.
+   * @throws UsageError `invalidArgument` for an unknown kind, or a link or size that is no whole number of at least 1
+   */
+  setLink(kind: AddressKind, link: AddressLink | undefined): void {
+    const route = this.#routes[addressKinds.indexOf(kind)];
+    if (route === undefined) {
+      throw new UsageError(
+        "invalidArgument",
+        `kind: ${String(kind)}; allowed are ${addressKinds.join(", ")}`,
+      );
+    }
+    if (link === undefined) {
+      route.link = noLink;
+      this.#dialable &= ~route.bit;
+      return;
+    }
+    for (const name of ["link", "maxBytes"] as const) {
+      if (!Number.isInteger(link[name]) || link[name] < 1) {
+        throw new UsageError(
+          "invalidArgument",
+          `${kind} ${name}: ${String(link[name])}; allowed are whole numbers from 1`,
+        );
+      }
+    }
+    route.link = link.link;
+    route.maxBytes = link.maxBytes;
+    this.#dialable |= route.bit;
+  }
+
+  /**
+   * Reads a URL; text that is not canonical is made so. With `listening` the port may be 0 and the host unspecified
+   * (`0.0.0.0`, `[::]`): an address to bind a socket to, which others could not dial.
+   * @throws UsageError `invalidAddress` that names the text and what is wrong with it
+   */
+  parse(text: string, options: { readonly listening?: boolean } = {}): SocketAddress {
+    const parts = typeof text === "string" ? parseAddressText(text) : "it is not a string";
+    const reason = typeof parts === "string" ? parts : this.#unusable(parts, options.listening === true);
+    if (typeof parts === "string" || reason !== undefined) {
+      throw new UsageError("invalidAddress", `address "${String(text).slice(0, 200)}": ${reason}`);
+    }
+    const scratch = this.#scratch;
+    const length = writeParts(parts, scratch);
+    const hash = hashOf(scratch, 0, length);
+    return this.#find(hash, scratch, 0, length) ?? this.#intern(hash, scratch, 0, length, parts);
+  }
+
+  /**
+   * The address of a socket's other end, as the operating system names it. Called for every datagram: allocates nothing
+   * for an address that is interned. IPv4-mapped IPv6 gives the IPv4 address; `undefined` for what cannot be dialled
+   * from anywhere (a host name, a zone id, an unspecified or multicast address, a port outside 1 to 65535).
+   */
+  fromSocket(kind: "udp4" | "udp6" | "tcp4" | "tcp6", host: string, port: number): SocketAddress | undefined {
+    if (!(port >= 1 && port <= 65_535)) return undefined;
+    const scratch = this.#scratch;
+    let ipBytes = 4;
+    if (host.includes(":")) {
+      if (!readIpv6(host, scratch, 1)) return undefined;
+      if (isMappedIpv4(scratch, 1)) scratch.copyWithin(1, 13, 17);
+      else ipBytes = 16;
+    } else if (!readIpv4(host, scratch, 1)) return undefined;
+    const portAt = 1 + ipBytes;
+    scratch[0] = (kind === "udp4" || kind === "udp6" ? 1 : 3) + (ipBytes === 16 ? 1 : 0);
+    scratch[portAt] = port >> 8;
+    scratch[portAt + 1] = port & 0xff;
+    return this.decode(scratch, 0, portAt + 2);
+  }
+
+  /** See {@link AddressCodec.decode}. Allocates nothing for an address that is interned. */
+  decode(bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
+    if (length < 1) return undefined;
+    const tag = bytes[offset] as number;
+    if (tag < 1 || tag > addressKinds.length) return undefined;
+    const size = tag > 4 ? 2 + ((length > 1 ? bytes[offset + 1] : 0) as number) : tag & 1 ? 7 : 19;
+    if (size > length || (tag <= 4 && !isDialableIpAndPort(bytes, offset + 1, size - 3))) return undefined;
+    const hash = hashOf(bytes, offset, size);
+    const known = this.#find(hash, bytes, offset, size);
+    if (known !== undefined) return known;
+    const parts = tag <= 4 ? ipParts(bytes, offset, size) : this.#urlParts(bytes, offset, size);
+    return parts === undefined ? undefined : this.#intern(hash, bytes, offset, size, parts);
+  }
+
+  /**
+   * /24 for IPv4, /64 for IPv6, the last two labels for a host name, or what the host's own function says.
+   * `undefined`: exempt. An address of another table counts as the same address here.
+   */
+  group(address: Address): string | undefined {
+    const own =
+      address instanceof SocketAddress && address.table === this
+        ? address
+        : this.decode(address.wire, 0, address.wire.length);
+    if (own === undefined) return address.key;
+    const subnet = own.subnet;
+    return subnet === undefined || this.#group === undefined ? subnet : this.#group(own);
+  }
+
+  /** What keeps an address that can be read from being used, in a few words. */
+  #unusable(parts: AddressParts, listening: boolean): string | undefined {
+    const { ip, port } = parts;
+    if (port === 0 && !listening) return "port 0 cannot be dialled; allowed are 1 to 65535";
+    if (ip !== undefined && !isDialableIp(ip, 0, ip.length) && !(listening && isUnspecified(ip))) {
+      return "the IP address is unspecified, multicast or reserved and cannot be dialled";
+    }
+    const isWeb = parts.scheme === "ws" || parts.scheme === "wss";
+    return isWeb && formatAddressText(parts).length > maxUrlBytes
+      ? `the URL is over ${maxUrlBytes} bytes`
+      : undefined;
+  }
+
+  /** The URL of a ws or wss address, if it is canonical and belongs to its tag. */
+  #urlParts(bytes: Uint8Array, offset: number, size: number): AddressParts | undefined {
+    if (size > 2 + maxUrlBytes) return undefined;
+    const text = String.fromCharCode.apply(
+      undefined,
+      bytes.subarray(offset + 2, offset + size) as unknown as number[],
+    );
+    const parts = parseAddressText(text);
+    if (typeof parts === "string" || this.#unusable(parts, false) !== undefined) return undefined;
+    return tagOf(parts) === bytes[offset] && formatAddressText(parts) === text ? parts : undefined;
+  }
+
+  #find(hash: number, bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
+    const set = this.#sets[(hash >>> 0) % this.#sets.length];
+    if (set === undefined) return undefined;
+    for (let i = 0; i < set.length; i++) {
+      const address = set[i] as SocketAddress;
+      if (!address.matches(hash, bytes, offset, length)) continue;
+      for (let j = i; j > 0; j--) set[j] = set[j - 1] as SocketAddress;
+      set[0] = address;
+      return address;
+    }
+    return undefined;
+  }
+
+  #intern(
+    hash: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    parts: AddressParts,
+  ): SocketAddress {
+    const wire = copyBytes(bytes, offset, offset + length);
+    const address = new SocketAddress(this.#routes[(wire[0] as number) - 1] as Route, wire, hash, parts);
+    const index = (hash >>> 0) % this.#sets.length;
+    const set = (this.#sets[index] ??= []);
+    if (set.length === ways) set.pop();
+    else this.#interned++;
+    set.unshift(address);
+    return address;
+  }
+}
+
+/** FNV-1a; quality matters little where a set is bounded. */
+function hashOf(bytes: Uint8Array, offset: number, length: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
+function tagOf(parts: AddressParts): number {
+  if (parts.scheme === "ws") return 5;
+  if (parts.scheme === "wss") return 6;
+  return (parts.scheme === "udp" ? 1 : 3) + (parts.ip?.length === 16 ? 1 : 0);
+}
+
+/** Writes the wire form at the start of `into`, and returns its length. */
+function writeParts(parts: AddressParts, into: Uint8Array): number {
+  into[0] = tagOf(parts);
+  if (parts.ip !== undefined && into[0] <= 4) {
+    const portAt = 1 + parts.ip.length;
+    into.set(parts.ip, 1);
+    into[portAt] = parts.port >> 8;
+    into[portAt + 1] = parts.port & 0xff;
+    return portAt + 2;
+  }
+  const text = formatAddressText(parts);
+  into[1] = text.length;
+  for (let i = 0; i < text.length; i++) into[2 + i] = text.charCodeAt(i);
+  return 2 + text.length;
+}
+
+function ipParts(bytes: Uint8Array, offset: number, size: number): AddressParts {
+  const ipBytes = size - 3;
+  return {
+    scheme: (bytes[offset] as number) <= 2 ? "udp" : "tcp",
+    host: formatIp(bytes, offset + 1, ipBytes),
+    ip: bytes.subarray(offset + 1, offset + 1 + ipBytes),
+    port: ((bytes[offset + size - 2] as number) << 8) | (bytes[offset + size - 1] as number),
+    path: "",
+  };
+}
+
+function isDialableIpAndPort(bytes: Uint8Array, at: number, ipBytes: number): boolean {
+  if (bytes[at + ipBytes] === 0 && bytes[at + ipBytes + 1] === 0) return false;
+  return isDialableIp(bytes, at, ipBytes);
+}
+
+/** Not 0/8, nor multicast and above (224/3), nor ::, ff00::/8 or an IPv4-mapped address, whose form is the IPv4 one. */
+function isDialableIp(bytes: Uint8Array, at: number, length: number): boolean {
+  const first = bytes[at] as number;
+  if (length === 4) return first !== 0 && first < 224;
+  if (first === 0xff || (first === 0 && isMappedIpv4(bytes, at))) return false;
+  for (let i = 0; i < 16; i++) if (bytes[at + i] !== 0) return true;
+  return false;
+}
+
+function isUnspecified(ip: Uint8Array): boolean {
+  return ip.every((byte) => byte === 0);
+}
+
+function subnetOf(address: SocketAddress): string {
+  const { host, family } = address;
+  if (family === undefined) return host.split(".").slice(-2).join(".");
+  const ip = ipOf(host, family);
+  const length = family === 4 ? 24 : 64;
+  ip.fill(0, length / 8);
+  return `${formatIp(ip, 0, ip.length)}/${length}`;
+}
+
+function ipOf(host: string, family: 4 | 6): Uint8Array {
+  const ip = new Uint8Array(family === 4 ? 4 : 16);
+  if (family === 4) readIpv4(host, ip, 0);
+  else readIpv6(host, ip, 0);
+  return ip;
+}

@@ -1,0 +1,100 @@
+/**
+ * Contacts and lists of addresses as they stand in messages.
+ *
+ *     addresses = count u8 (1 to 4) | address …              the addresses at most 192 bytes together
+ *     contact   = id | addresses
+ */
+import { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "../address.ts";
+import type { Contact } from "../contact.ts";
+import { ContactCache } from "./contact-cache.ts";
+import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
+
+/** Shared by every message and contact without addresses. */
+export const noAddresses: readonly Address[] = Object.freeze([]);
+
+export class ContactCodec {
+  readonly cache: ContactCache;
+  readonly #idBytes: number;
+  readonly #addresses: AddressCodec;
+
+  constructor(idBytes: number, addresses: AddressCodec, cacheSize: number) {
+    this.cache = new ContactCache(idBytes, cacheSize);
+    this.#idBytes = idBytes;
+    this.#addresses = addresses;
+  }
+
+  /** `undefined` when malformed; the reader then stands anywhere. */
+  readContact(reader: Reader): Contact | undefined {
+    const { bytes, offset: at } = reader;
+    const known = this.cache.find(bytes, at);
+    if (known !== undefined) {
+      reader.offset = at + this.#idBytes + addressesLength(known.addresses);
+      return known;
+    }
+    if (reader.take(this.#idBytes) === undefined) return undefined;
+    const addresses = this.readAddresses(reader);
+    if (addresses === undefined) return undefined;
+    const contact: Contact = { id: this.cache.id(bytes, at), addresses };
+    this.cache.keep(bytes, at, contact);
+    return contact;
+  }
+
+  /** `undefined` when malformed; the reader then stands anywhere. */
+  readAddresses(reader: Reader): readonly Address[] | undefined {
+    const count = reader.u8();
+    if (count < 1 || count > maxAddresses) return undefined;
+    const addresses: Address[] = [];
+    let room = maxAddressesBytes;
+    for (let i = 0; i < count; i++) {
+      const length = Math.min(room, reader.left);
+      const address = this.#addresses.decode(reader.bytes, reader.offset, length);
+      if (address === undefined || address.wire.length > length) return undefined;
+      reader.offset += address.wire.length;
+      room -= address.wire.length;
+      addresses.push(address);
+    }
+    return addresses;
+  }
+
+  /** Writes the contact if it has addresses that a message may carry; whether it did. Without room the writer fails. */
+  writeContact(writer: Writer, contact: Contact): boolean {
+    if (contact.id.length !== this.#idBytes || writableCount(contact.addresses) === 0) return false;
+    writer.id(contact.id);
+    this.writeAddresses(writer, contact.addresses);
+    return !writer.failed;
+  }
+
+  /** Writes those addresses that a message may carry, of which there is at least one. */
+  writeAddresses(writer: Writer, addresses: readonly Address[]): void {
+    writer.u8(writableCount(addresses));
+    let count = 0;
+    let room = maxAddressesBytes;
+    for (let i = 0; i < addresses.length && count < maxAddresses; i++) {
+      const { wire } = addresses[i] as Address;
+      if (wire.length > room) continue;
+      writer.bytesOf(wire);
+      room -= wire.length;
+      count++;
+    }
+  }
+}
+
+/** How many of the addresses fit the bounds, taken in their order: the rule of `boundAddresses`. */
+export function writableCount(addresses: readonly Address[]): number {
+  let count = 0;
+  let room = maxAddressesBytes;
+  for (let i = 0; i < addresses.length && count < maxAddresses; i++) {
+    const { wire } = addresses[i] as Address;
+    if (wire.length > room) continue;
+    room -= wire.length;
+    count++;
+  }
+  return count;
+}
+
+function addressesLength(addresses: readonly Address[]): number {
+  let length = 1;
+  for (let i = 0; i < addresses.length; i++) length += (addresses[i] as Address).wire.length;
+  return length;
+}
