@@ -14,6 +14,9 @@ export type RecordKey = NodeId;
 /** SHA-256, synchronous; core imports nothing, so the host supplies it. The result is 32 bytes that core may keep. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
+/** Largest body of any type, so that every transport carries every record (WIRE.md §5). */
+export const maxRecordBodyBytes = 1_040;
+
 /** What a caller puts and gets. */
 export interface DhtRecord {
   /** The validator's name: `immutable`, `open`, or that of a plug-in. */
@@ -21,7 +24,10 @@ export interface DhtRecord {
   readonly key: RecordKey;
   /** The validator's own layout; owned by the record and never changed. */
   readonly body: Uint8Array;
-  /** How long holders should keep it from now, at most and by default the 24 h of `valueLifetimeMs`. */
+  /**
+   * How long holders should keep it from now, at most and by default the 24 h of `valueLifetimeMs`. A record put without
+   * it is renewed for as long as its publisher keeps it; one put with it ends then.
+   */
   readonly lifetimeMs?: number;
 }
 
@@ -80,7 +86,10 @@ export interface RecordStore {
   put(record: StoredRecord): "stored" | "full";
   delete(key: RecordKey): boolean;
   /** A page of at most `limit` records from the cursor on; records stored meanwhile may or may not appear, none twice. */
-  entries(cursor: Cursor | undefined, limit: number): { readonly records: readonly StoredRecord[]; readonly next: Cursor | undefined };
+  entries(
+    cursor: Cursor | undefined,
+    limit: number,
+  ): { readonly records: readonly StoredRecord[]; readonly next: Cursor | undefined };
   /** How many records, and how many bytes their bodies take. */
   readonly size: number;
   readonly bytes: number;
