@@ -22,6 +22,8 @@ export interface QueryOptions {
   readonly paths?: number;
   /** Holders that a `get` hears before it answers, 1 to 255; by default the record type's own. */
   readonly quorum?: number;
+  /** Whether `queryProgressed` events are wanted; false by default, since most callers want the end alone. */
+  readonly progress?: boolean;
 }
 
 export interface Commands {
@@ -43,6 +45,8 @@ export interface Commands {
   cancel(nowMs: InstantMs, query: QueryId): boolean;
   /** Offers a contact that the caller vouches for (a saved table); it is pinged before it counts as verified. */
   addContact(nowMs: InstantMs, contact: Contact): InsertOutcome;
+  /** The application protocols that plugins take; messages of others are answered `noHandler`. Replaces the earlier set. */
+  setProtocols(names: readonly string[]): void;
   /** A `timer` event after `delayMs` (0 to 30 days). At most `maxTimersPerPlugin` for each plugin. */
   setTimer(nowMs: InstantMs, delayMs: number, plugin: PluginId): TimerId;
   /** `false`: fired or cleared already. */

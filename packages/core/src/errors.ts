@@ -46,6 +46,33 @@ export class InvariantError extends KadError {
 /** A hook that the host supplied (store, validator, hash) threw; the error is in `cause`, the message was refused. */
 export class HookError extends KadError {
   constructor(hook: string, cause: unknown) {
-    super("hookFailed", `${hook} threw: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super("hookFailed", `${hook} threw: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** A callback of a plugin or host (`onMessage`, `onEvent`, …) threw or rejected; what it threw is in `cause`. */
+export class CallbackError extends KadError {
+  constructor(callback: string, cause: unknown) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    super("callbackFailed", `${callback} failed: ${message}`, { cause });
+  }
+}
+
+export type ListenErrorCode =
+  | "addressInUse" // somebody else listens there
+  | "addressNotAvailable" // no interface of this host has the address
+  | "notPermitted" // the operating system does not allow it, such as a port below 1024
+  | "listenFailed"; // anything else; see `cause`
+
+/** A transport could not listen. `url` is the address as it was asked for. */
+export class ListenError extends KadError {
+  declare readonly code: ListenErrorCode;
+  readonly url: string;
+
+  constructor(code: ListenErrorCode, url: string, cause: unknown) {
+    super(code, `${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.url = url;
   }
 }

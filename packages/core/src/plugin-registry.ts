@@ -1,0 +1,256 @@
+/**
+ * The plugins of a driver: who gets which event, and what becomes of a callback that fails.
+ *
+ * A callback that throws or rejects reaches its own plugin's `onError` and then the host's `report`; the others never
+ * notice. A plugin that is removed loses its protocol, its timers and its context at once.
+ */
+import type { Commands } from "./commands.ts";
+import { CallbackError, type KadError, UsageError } from "./errors.ts";
+import type { ApplicationMessage, NodeEvent, PluginId, PluginTimer, TimerId } from "./events.ts";
+import type { InstantMs } from "./machine.ts";
+import type { Plugin, PluginContext } from "./plugin.ts";
+import type { Gauge } from "./stats.ts";
+
+/** What the registry needs of a driver. */
+export interface PluginRuntime {
+  readonly commands: Commands;
+  run<T>(command: (nowMs: InstantMs) => T): T;
+  /** Tells the node something that nobody waits for; does nothing once the node has failed. */
+  tell(message: () => void): void;
+  nowMs(): InstantMs;
+  report(error: unknown): void;
+}
+
+/** More plugins than that in one node are a leak. */
+const maxPlugins = 256;
+
+const protocolName = /^[!-~]{1,64}$/;
+
+export class PluginRegistry {
+  readonly #runtime: PluginRuntime;
+  /** Replaced, never changed, so that a plugin may come or go while an event is being handed round. */
+  #plugins: readonly AttachedPlugin[] = [];
+  readonly #byId = new Map<PluginId, AttachedPlugin>();
+  readonly #byProtocol = new Map<string, AttachedPlugin>();
+  #lastId = 0;
+  #unclaimedMessages = 0;
+
+  constructor(runtime: PluginRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** Messages whose plugin was removed between arrival and delivery. */
+  get unclaimedMessages(): number {
+    return this.#unclaimedMessages;
+  }
+
+  get gauge(): Gauge {
+    return { used: this.#plugins.length, limit: maxPlugins };
+  }
+
+  /**
+   * Attaches a plugin and calls its `onAttach`. The returned function removes it; later calls of that do nothing.
+   * @throws UsageError `invalidArgument` for a protocol that another plugin has or that is no name, `tooMany` beyond 256
+   */
+  add(plugin: Plugin): () => void {
+    const { protocol } = plugin;
+    if (protocol !== undefined) this.#checkProtocol(protocol);
+    if (this.#plugins.length >= maxPlugins)
+      throw new UsageError("tooMany", `a node has at most ${maxPlugins} plugins`);
+    const attached = new AttachedPlugin(++this.#lastId, plugin, this.#runtime);
+    this.#plugins = [...this.#plugins, attached];
+    this.#byId.set(attached.pluginId, attached);
+    if (protocol !== undefined) {
+      this.#byProtocol.set(protocol, attached);
+      this.#tellProtocols();
+    }
+    attached.call("onAttach", attached);
+    return () => this.#remove(attached, protocol);
+  }
+
+  /** Hands an event to those whom it concerns. Never throws. */
+  dispatch(event: NodeEvent): void {
+    switch (event.type) {
+      case "messageReceived":
+        this.#onMessage(event);
+        break;
+      case "timer":
+        this.#byId.get(event.plugin)?.onTimer(event);
+        break;
+      case "requestTimedOut":
+        for (const attached of this.#plugins) attached.call("onTimeout", event);
+        break;
+      case "nodeDiscovered":
+        for (const attached of this.#plugins) attached.call("onNodeDiscovered", event.contact);
+        break;
+      case "queryFinished":
+        for (const attached of this.#plugins) attached.call("onQueryFinished", event);
+        break;
+      case "error":
+        this.#onError(event.error);
+        break;
+      case "queryProgressed":
+      case "peerMisbehaved":
+        break;
+    }
+  }
+
+  #onMessage(message: ApplicationMessage): void {
+    const attached = this.#byProtocol.get(message.protocol);
+    if (attached === undefined) this.#unclaimedMessages++;
+    else attached.call("onMessage", message);
+  }
+
+  /** An error that no plugin listens for goes to the host. */
+  #onError(error: KadError): void {
+    const listeners = this.#plugins.filter((attached) => attached.listensForErrors);
+    for (const attached of listeners) attached.call("onError", error);
+    if (listeners.length === 0) this.#runtime.report(error);
+  }
+
+  #remove(attached: AttachedPlugin, protocol: string | undefined): void {
+    if (!this.#byId.delete(attached.pluginId)) return;
+    this.#plugins = this.#plugins.filter((other) => other !== attached);
+    if (protocol !== undefined) {
+      this.#byProtocol.delete(protocol);
+      this.#tellProtocols();
+    }
+    attached.detach();
+  }
+
+  #checkProtocol(protocol: string): void {
+    if (typeof protocol !== "string" || !protocolName.test(protocol)) {
+      const given = String(protocol).slice(0, 80);
+      throw new UsageError(
+        "invalidArgument",
+        `protocol "${given}": allowed are 1 to 64 printable ASCII characters`,
+      );
+    }
+    if (this.#byProtocol.has(protocol)) {
+      throw new UsageError(
+        "invalidArgument",
+        `protocol "${protocol}": another plugin has it; one plugin for each name`,
+      );
+    }
+  }
+
+  #tellProtocols(): void {
+    const names = [...this.#byProtocol.keys()];
+    this.#runtime.tell(() => this.#runtime.commands.setProtocols(names));
+  }
+}
+
+type CallbackName = keyof { [K in keyof Plugin as K extends `on${string}` ? K : never]: Plugin[K] };
+type CallbackArgument<K extends CallbackName> = Parameters<NonNullable<Plugin[K]>>[0];
+
+/** One plugin in its place, and its context. */
+class AttachedPlugin implements PluginContext {
+  readonly pluginId: PluginId;
+  readonly #plugin: Plugin;
+  readonly #runtime: PluginRuntime;
+  /** Those not yet due; the node bounds them. */
+  readonly #timers = new Set<TimerId>();
+  #attached = true;
+
+  constructor(pluginId: PluginId, plugin: Plugin, runtime: PluginRuntime) {
+    this.pluginId = pluginId;
+    this.#plugin = plugin;
+    this.#runtime = runtime;
+  }
+
+  readonly bootstrap: PluginContext["bootstrap"] = (seeds, options) =>
+    this.#run((node, nowMs) => node.bootstrap(nowMs, seeds, options));
+  readonly ping: PluginContext["ping"] = (to, options) =>
+    this.#run((node, nowMs) => node.ping(nowMs, to, options));
+  readonly findNode: PluginContext["findNode"] = (target, options) =>
+    this.#run((node, nowMs) => node.findNode(nowMs, target, options));
+  readonly get: PluginContext["get"] = (key, options) =>
+    this.#run((node, nowMs) => node.get(nowMs, key, options));
+  readonly put: PluginContext["put"] = (record, options) =>
+    this.#run((node, nowMs) => node.put(nowMs, record, options));
+  readonly send: PluginContext["send"] = (to, protocol, body, options) =>
+    this.#run((node, nowMs) => node.send(nowMs, to, protocol, body, options));
+  readonly reply: PluginContext["reply"] = (token, body) =>
+    this.#run((node, nowMs) => node.reply(nowMs, token, body));
+  readonly cancel: PluginContext["cancel"] = (query) => this.#run((node, nowMs) => node.cancel(nowMs, query));
+  readonly addContact: PluginContext["addContact"] = (contact) =>
+    this.#run((node, nowMs) => node.addContact(nowMs, contact));
+
+  readonly setTimer: PluginContext["setTimer"] = (delayMs) => {
+    const timer = this.#run((node, nowMs) => node.setTimer(nowMs, delayMs, this.pluginId));
+    this.#timers.add(timer);
+    return timer;
+  };
+
+  readonly clearTimer: PluginContext["clearTimer"] = (timer) => {
+    if (!this.#timers.delete(timer)) return false; // fired, cleared, or another plugin's
+    return this.#run((node) => node.clearTimer(timer));
+  };
+
+  readonly stats: PluginContext["stats"] = () => this.#node().stats();
+  readonly nowMs: PluginContext["nowMs"] = () => {
+    this.#node();
+    return this.#runtime.nowMs();
+  };
+
+  get id(): PluginContext["id"] {
+    return this.#node().id;
+  }
+
+  get table(): PluginContext["table"] {
+    return this.#node().table;
+  }
+
+  get listensForErrors(): boolean {
+    return this.#plugin.onError !== undefined;
+  }
+
+  /** Nothing happens where the plugin has been removed, or has no such callback. */
+  call<K extends CallbackName>(name: K, argument: CallbackArgument<K>): void {
+    if (!this.#attached) return;
+    const plugin = this.#plugin;
+    try {
+      const callback = plugin[name] as ((argument: CallbackArgument<K>) => unknown) | undefined;
+      const result = callback?.call(plugin, argument);
+      if (isThenable(result)) result.then(undefined, (cause) => this.#onFailure(name, cause));
+    } catch (cause) {
+      this.#onFailure(name, cause);
+    }
+  }
+
+  onTimer(event: PluginTimer): void {
+    this.#timers.delete(event.timer);
+    this.call("onTimeout", event);
+  }
+
+  detach(): void {
+    this.#runtime.tell(() => {
+      for (const timer of this.#timers) this.#runtime.commands.clearTimer(timer);
+    });
+    this.#timers.clear();
+    this.#attached = false;
+  }
+
+  #onFailure(name: CallbackName, cause: unknown): void {
+    const error = new CallbackError(name, cause);
+    if (name !== "onError") this.call("onError", error);
+    this.#runtime.report(error);
+  }
+
+  #run<T>(command: (node: Commands, nowMs: InstantMs) => T): T {
+    const node = this.#node();
+    return this.#runtime.run((nowMs) => command(node, nowMs));
+  }
+
+  #node(): Commands {
+    if (!this.#attached)
+      throw new UsageError("closed", "the plugin was removed: its context is no longer valid");
+    return this.#runtime.commands;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}
