@@ -20,9 +20,21 @@ import {
   readIpv4,
   readIpv6,
 } from "./address-text.ts";
+import {
+  type AddressKind,
+  type addressKinds,
+  addressLength,
+  maxAddressBytes,
+  readAddressParts,
+  whyUnusable,
+  writeAddressParts,
+  writePort,
+} from "./address-wire.ts";
 import { copyBytes } from "./bytes.ts";
 import { UsageError } from "./errors.ts";
 import type { Gauge } from "./stats.ts";
+
+export { type AddressKind, addressKinds } from "./address-wire.ts";
 
 /** What a transport carries. The position is the tag on the wire less one, and the number of the bit in `want`. */
 export type AddressKind = (typeof addressKinds)[number];
@@ -151,8 +163,7 @@ export class AddressTable implements AddressCodec {
   readonly #routes: readonly Route[];
   readonly #sets: (SocketAddress[] | undefined)[];
   readonly #group: ((address: SocketAddress) => string | undefined) | undefined;
-  /** Wire bytes of the longest address, 2 + 128. */
-  readonly #scratch: Uint8Array = new Uint8Array(2 + maxUrlBytes);
+  readonly #scratch: Uint8Array = new Uint8Array(maxAddressBytes);
   #dialable = 0;
   #interned = 0;
 
@@ -224,12 +235,12 @@ export class AddressTable implements AddressCodec {
    */
   parse(text: string, options: { readonly listening?: boolean } = {}): SocketAddress {
     const parts = typeof text === "string" ? parseAddressText(text) : "it is not a string";
-    const reason = typeof parts === "string" ? parts : this.#unusable(parts, options.listening === true);
+    const reason = typeof parts === "string" ? parts : whyUnusable(parts, options.listening === true);
     if (typeof parts === "string" || reason !== undefined) {
       throw new UsageError("invalidAddress", `address "${String(text).slice(0, 200)}": ${reason}`);
     }
     const scratch = this.#scratch;
-    const length = writeParts(parts, scratch);
+    const length = writeAddressParts(parts, scratch);
     const hash = hashOf(scratch, 0, length);
     return this.#find(hash, scratch, 0, length) ?? this.#intern(hash, scratch, 0, length, parts);
   }
@@ -248,24 +259,18 @@ export class AddressTable implements AddressCodec {
       if (isMappedIpv4(scratch, 1)) scratch.copyWithin(1, 13, 17);
       else ipBytes = 16;
     } else if (!readIpv4(host, scratch, 1)) return undefined;
-    const portAt = 1 + ipBytes;
     scratch[0] = (kind === "udp4" || kind === "udp6" ? 1 : 3) + (ipBytes === 16 ? 1 : 0);
-    scratch[portAt] = port >> 8;
-    scratch[portAt + 1] = port & 0xff;
-    return this.decode(scratch, 0, portAt + 2);
+    return this.decode(scratch, 0, writePort(port, scratch, 1 + ipBytes));
   }
 
   /** See {@link AddressCodec.decode}. Allocates nothing for an address that is interned. */
   decode(bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
-    if (length < 1) return undefined;
-    const tag = bytes[offset] as number;
-    if (tag < 1 || tag > addressKinds.length) return undefined;
-    const size = tag > 4 ? 2 + ((length > 1 ? bytes[offset + 1] : 0) as number) : tag & 1 ? 7 : 19;
-    if (size > length || (tag <= 4 && !isDialableIpAndPort(bytes, offset + 1, size - 3))) return undefined;
+    const size = addressLength(bytes, offset, length);
+    if (size === undefined) return undefined;
     const hash = hashOf(bytes, offset, size);
     const known = this.#find(hash, bytes, offset, size);
     if (known !== undefined) return known;
-    const parts = tag <= 4 ? ipParts(bytes, offset, size) : this.#urlParts(bytes, offset, size);
+    const parts = readAddressParts(bytes, offset, size);
     return parts === undefined ? undefined : this.#intern(hash, bytes, offset, size, parts);
   }
 
@@ -281,31 +286,6 @@ export class AddressTable implements AddressCodec {
     if (own === undefined) return address.key;
     const subnet = own.subnet;
     return subnet === undefined || this.#group === undefined ? subnet : this.#group(own);
-  }
-
-  /** What keeps an address that can be read from being used, in a few words. */
-  #unusable(parts: AddressParts, listening: boolean): string | undefined {
-    const { ip, port } = parts;
-    if (port === 0 && !listening) return "port 0 cannot be dialled; allowed are 1 to 65535";
-    if (ip !== undefined && !isDialableIp(ip, 0, ip.length) && !(listening && isUnspecified(ip))) {
-      return "the IP address is unspecified, multicast or reserved and cannot be dialled";
-    }
-    const isWeb = parts.scheme === "ws" || parts.scheme === "wss";
-    return isWeb && formatAddressText(parts).length > maxUrlBytes
-      ? `the URL is over ${maxUrlBytes} bytes`
-      : undefined;
-  }
-
-  /** The URL of a ws or wss address, if it is canonical and belongs to its tag. */
-  #urlParts(bytes: Uint8Array, offset: number, size: number): AddressParts | undefined {
-    if (size > 2 + maxUrlBytes) return undefined;
-    const text = String.fromCharCode.apply(
-      undefined,
-      bytes.subarray(offset + 2, offset + size) as unknown as number[],
-    );
-    const parts = parseAddressText(text);
-    if (typeof parts === "string" || this.#unusable(parts, false) !== undefined) return undefined;
-    return tagOf(parts) === bytes[offset] && formatAddressText(parts) === text ? parts : undefined;
   }
 
   #find(hash: number, bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
@@ -331,7 +311,8 @@ export class AddressTable implements AddressCodec {
     const wire = copyBytes(bytes, offset, offset + length);
     const address = new SocketAddress(this.#routes[(wire[0] as number) - 1] as Route, wire, hash, parts);
     const index = (hash >>> 0) % this.#sets.length;
-    const set = (this.#sets[index] ??= []);
+    const set = this.#sets[index] ?? [];
+    this.#sets[index] = set;
     if (set.length === ways) set.pop();
     else this.#interned++;
     set.unshift(address);
@@ -344,57 +325,6 @@ function hashOf(bytes: Uint8Array, offset: number, length: number): number {
   let hash = 0x811c9dc5 | 0;
   for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
   return hash ^ (hash >>> 15);
-}
-
-function tagOf(parts: AddressParts): number {
-  if (parts.scheme === "ws") return 5;
-  if (parts.scheme === "wss") return 6;
-  return (parts.scheme === "udp" ? 1 : 3) + (parts.ip?.length === 16 ? 1 : 0);
-}
-
-/** Writes the wire form at the start of `into`, and returns its length. */
-function writeParts(parts: AddressParts, into: Uint8Array): number {
-  into[0] = tagOf(parts);
-  if (parts.ip !== undefined && into[0] <= 4) {
-    const portAt = 1 + parts.ip.length;
-    into.set(parts.ip, 1);
-    into[portAt] = parts.port >> 8;
-    into[portAt + 1] = parts.port & 0xff;
-    return portAt + 2;
-  }
-  const text = formatAddressText(parts);
-  into[1] = text.length;
-  for (let i = 0; i < text.length; i++) into[2 + i] = text.charCodeAt(i);
-  return 2 + text.length;
-}
-
-function ipParts(bytes: Uint8Array, offset: number, size: number): AddressParts {
-  const ipBytes = size - 3;
-  return {
-    scheme: (bytes[offset] as number) <= 2 ? "udp" : "tcp",
-    host: formatIp(bytes, offset + 1, ipBytes),
-    ip: bytes.subarray(offset + 1, offset + 1 + ipBytes),
-    port: ((bytes[offset + size - 2] as number) << 8) | (bytes[offset + size - 1] as number),
-    path: "",
-  };
-}
-
-function isDialableIpAndPort(bytes: Uint8Array, at: number, ipBytes: number): boolean {
-  if (bytes[at + ipBytes] === 0 && bytes[at + ipBytes + 1] === 0) return false;
-  return isDialableIp(bytes, at, ipBytes);
-}
-
-/** Not 0/8, nor multicast and above (224/3), nor ::, ff00::/8 or an IPv4-mapped address, whose form is the IPv4 one. */
-function isDialableIp(bytes: Uint8Array, at: number, length: number): boolean {
-  const first = bytes[at] as number;
-  if (length === 4) return first !== 0 && first < 224;
-  if (first === 0xff || (first === 0 && isMappedIpv4(bytes, at))) return false;
-  for (let i = 0; i < 16; i++) if (bytes[at + i] !== 0) return true;
-  return false;
-}
-
-function isUnspecified(ip: Uint8Array): boolean {
-  return ip.every((byte) => byte === 0);
 }
 
 function subnetOf(address: SocketAddress): string {

@@ -6,7 +6,7 @@
  */
 import { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "../address.ts";
 import type { Contact } from "../contact.ts";
-import { ContactCache } from "./contact-cache.ts";
+import { ContactCache, IdCache } from "./contact-cache.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 
@@ -14,29 +14,34 @@ import type { Writer } from "./writer.ts";
 export const noAddresses: readonly Address[] = Object.freeze([]);
 
 export class ContactCodec {
-  readonly cache: ContactCache;
+  readonly ids: IdCache;
+  /** Two caches, since what we say of a peer and what others say of it may differ, and would displace each other. */
+  readonly #heard: ContactCache;
+  readonly #told: ContactCache;
   readonly #idBytes: number;
   readonly #addresses: AddressCodec;
 
   constructor(idBytes: number, addresses: AddressCodec, cacheSize: number) {
-    this.cache = new ContactCache(idBytes, cacheSize);
+    this.ids = new IdCache(idBytes, cacheSize);
+    this.#heard = new ContactCache(idBytes, cacheSize);
+    this.#told = new ContactCache(idBytes, cacheSize);
     this.#idBytes = idBytes;
     this.#addresses = addresses;
   }
 
   /** `undefined` when malformed; the reader then stands anywhere. */
   readContact(reader: Reader): Contact | undefined {
-    const { bytes, offset: at } = reader;
-    const known = this.cache.find(bytes, at);
+    const at = reader.take(this.#idBytes);
+    if (at === undefined) return undefined;
+    const known = this.#heard.findRead(reader.bytes, at);
     if (known !== undefined) {
-      reader.offset = at + this.#idBytes + addressesLength(known.addresses);
+      reader.offset += addressesLength(known.addresses);
       return known;
     }
-    if (reader.take(this.#idBytes) === undefined) return undefined;
     const addresses = this.readAddresses(reader);
     if (addresses === undefined) return undefined;
-    const contact: Contact = { id: this.cache.id(bytes, at), addresses };
-    this.cache.keep(bytes, at, contact);
+    const contact: Contact = { id: this.ids.read(reader.bytes, at), addresses };
+    this.#heard.keep(contact, reader.bytes, at, reader.offset);
     return contact;
   }
 
@@ -59,10 +64,18 @@ export class ContactCodec {
 
   /** Writes the contact if it has addresses that a message may carry; whether it did. Without room the writer fails. */
   writeContact(writer: Writer, contact: Contact): boolean {
+    const known = this.#told.findWritten(contact);
+    if (known !== undefined) {
+      writer.bytesOf(known);
+      return !writer.failed;
+    }
     if (contact.id.length !== this.#idBytes || writableCount(contact.addresses) === 0) return false;
+    const start = writer.offset;
     writer.id(contact.id);
     this.writeAddresses(writer, contact.addresses);
-    return !writer.failed;
+    if (writer.failed) return false;
+    this.#told.keep(contact, writer.bytes, start, writer.offset);
+    return true;
   }
 
   /** Writes those addresses that a message may carry, of which there is at least one. */

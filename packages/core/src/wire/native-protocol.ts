@@ -49,7 +49,7 @@ import { Writer } from "./writer.ts";
 export interface NativeProtocolOptions {
   /** Reads the addresses in messages, usually an `AddressTable`. */
   readonly addresses: AddressCodec;
-  /** Contacts, and as many ids, kept for reuse; 1,024 by default. */
+  /** Places for contacts heard, contacts told, and ids that are kept for reuse; 1,024 by default. */
   readonly contactCacheSize?: number;
   /** Length of ids and keys, 1 to 64; 32 by default. */
   readonly idBytes?: number;
@@ -122,7 +122,7 @@ class NativeProtocol implements Protocol {
     if (requestType === undefined && responseType === undefined) {
       return code < responseBit ? "unknownRequest" : "unknownResponse";
     }
-    const sender = this.#contacts.cache.id(bytes, headerBytesBeforeSender);
+    const sender = this.#contacts.ids.read(bytes, headerBytesBeforeSender);
     const client = (flags & clientFlag) !== 0;
     const addresses = (flags & addressesFlag) === 0 ? noAddresses : this.#contacts.readAddresses(reader);
     if (addresses === undefined) return "badAddress";
@@ -193,9 +193,8 @@ class NativeProtocol implements Protocol {
     if (token === "malformed" || reader.failed || count > maxContacts) return "badBody";
     const contacts: Contact[] = [];
     for (let i = 0; i < count; i++) {
-      if (reader.left <= this.idBytes) return "badBody";
       const contact = this.#contacts.readContact(reader);
-      if (contact === undefined) return "badAddress";
+      if (contact === undefined) return reader.failed ? "badBody" : "badAddress";
       contacts.push(contact);
     }
     return { type: "nodes", contacts, token };
