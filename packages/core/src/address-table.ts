@@ -22,7 +22,7 @@ import {
 } from "./address-text.ts";
 import {
   type AddressKind,
-  type addressKinds,
+  addressKinds,
   addressLength,
   maxAddressBytes,
   readAddressParts,
@@ -35,20 +35,6 @@ import { UsageError } from "./errors.ts";
 import type { Gauge } from "./stats.ts";
 
 export { type AddressKind, addressKinds } from "./address-wire.ts";
-
-/** What a transport carries. The position is the tag on the wire less one, and the number of the bit in `want`. */
-export type AddressKind = (typeof addressKinds)[number];
-export const addressKinds: readonly ["udp4", "udp6", "tcp4", "tcp6", "ws", "wss"] = [
-  "udp4",
-  "udp6",
-  "tcp4",
-  "tcp6",
-  "ws",
-  "wss",
-];
-
-/** Longest URL of a ws or wss address, in bytes. */
-export const maxUrlBytes = 128;
 
 /** `Address.link` of an address that no transport carries; links are numbered from 1. */
 export const noLink = 0;
