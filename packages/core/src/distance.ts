@@ -24,7 +24,7 @@ export function compareDistance(target: NodeId, a: NodeId, b: NodeId): number {
 export function commonPrefixLength(a: NodeId, b: NodeId): number {
   const bits = a.key.length * 8;
   const difference = a.prefix ^ b.prefix;
-  if (difference !== 0) return Math.min(Math.clz32(difference), bits);
+  if (difference !== 0) return Math.clz32(difference);
   for (let i = 4; i < a.key.length; i++) {
     const byte = a.key.charCodeAt(i) ^ b.key.charCodeAt(i);
     if (byte !== 0) return i * 8 + Math.clz32(byte) - 24;
@@ -38,13 +38,13 @@ export function bitAt(id: NodeId, index: number): 0 | 1 {
 }
 
 /**
- * The distance as a share of the whole space, 0 (the same id) to just under 1, from its first 64 bits.
- * For estimates of a network's size, not for ordering.
+ * The distance as a share of the whole space, 0 to just under 1, from its first 48 bits: all that they tell fits a
+ * number exactly. For estimates of a network's size, not for ordering.
  */
 export function distanceShare(a: NodeId, b: NodeId): number {
   let share = ((a.prefix ^ b.prefix) >>> 0) / 2 ** 32;
   let weight = 2 ** -40;
-  for (let i = 4; i < Math.min(8, a.key.length); i++) {
+  for (let i = 4; i < Math.min(6, a.key.length); i++) {
     share += (a.key.charCodeAt(i) ^ b.key.charCodeAt(i)) * weight;
     weight /= 256;
   }

@@ -166,14 +166,11 @@ export class RoutingTable implements ReadonlyRoutingTable {
   onFailed(nowMs: InstantMs, id: NodeId): FailOutcome {
     const entry = this.#entries.get(id.key);
     if (entry === undefined) return unknown;
-    const bucket = this.#bucketOf(id);
-    if (entry.waiting) {
-      this.#stopWaiting(bucket, entry);
-      return unknown;
-    }
+    if (entry.waiting) return this.#drop(entry);
     entry.failures++;
+    const bucket = this.#bucketOf(id);
     const replaceable = bucket.endProbe(nowMs, entry) && bucket.fittingReplacement(entry) !== undefined;
-    return replaceable || entry.failures >= this.#limits.maxFailures ? this.#drop(bucket, entry) : kept;
+    return replaceable || entry.failures >= this.#limits.maxFailures ? this.#drop(entry) : kept;
   }
 
   /** An address of the contact failed where another may not: it goes behind the others. Unknown ones are ignored. */
@@ -193,33 +190,33 @@ export class RoutingTable implements ReadonlyRoutingTable {
   /** Removes a contact whatever its record, and promotes a replacement as {@link onFailed} does. */
   evict(id: NodeId): FailOutcome {
     const entry = this.#entries.get(id.key);
-    if (entry === undefined) return unknown;
-    const bucket = this.#bucketOf(id);
-    if (!entry.waiting) return this.#drop(bucket, entry);
-    this.#stopWaiting(bucket, entry);
-    return unknown;
+    return entry === undefined ? unknown : this.#drop(entry);
   }
 
-  /** {@link evict} for who does not ask what came in instead. `false`: it was not in the table. */
+  /** {@link evict} for those who do not ask what came in its place. `false`: it was not in the table. */
   remove(id: NodeId): boolean {
     return this.evict(id).type === "removed";
   }
 
   /**
    * Whether an unknown peer that asked us something would have a place if it answered a ping now: not ourselves, not
-   * known, its bucket has room (or can split to make it), and the limits on subnets and on incoming contacts allow it.
+   * in a bucket already, its bucket has room (or can split to make it), and the limits on subnets and on incoming contacts allow it.
    * Changes nothing.
    */
   wouldFit(id: NodeId, address: Address): boolean {
-    if (id.key === this.#self.key || this.#entries.has(id.key)) return false;
+    if (id.key === this.#self.key || this.#live(id) !== undefined) return false;
     const bucket = this.#bucketOf(id);
     if (bucket.refusal(groupsOf([address], this.#groupOf), true) !== undefined) return false;
     if (!bucket.full) return true;
-    if (bucket !== this.#buckets.at(-1)) return false;
+    // Splitting helps where two contacts share prefixes of different length with us: never but in the last bucket.
     const shared = commonPrefixLength(this.#self, id);
     return bucket.entries.some(({ contact }) => commonPrefixLength(this.#self, contact.id) !== shared);
   }
 
+  /**
+   * The `count` contacts nearest to `target`, nearest first, among those that `accept` returns true for (it may not call
+   * the table); all of them when there are fewer. The array is the caller's.
+   */
   closest(target: NodeId, count: number, accept?: (contact: Contact) => boolean): Contact[] {
     const nearest: Contact[] = [];
     const buckets = this.#buckets;
@@ -278,7 +275,6 @@ export class RoutingTable implements ReadonlyRoutingTable {
     for (const { entries } of this.#buckets) {
       for (const entry of entries) {
         if (entry.lastSeenMs > sinceMs) break;
-        if (stale.length >= count && entry.lastSeenMs >= (stale.at(-1) as BucketEntry).lastSeenMs) break;
         insertBySeen(stale, entry, count);
       }
     }
@@ -381,7 +377,12 @@ export class RoutingTable implements ReadonlyRoutingTable {
     this.#entries.delete(entry.contact.id.key);
   }
 
-  #drop(bucket: KBucket, entry: BucketEntry): FailOutcome {
+  #drop(entry: BucketEntry): FailOutcome {
+    const bucket = this.#bucketOf(entry.contact.id);
+    if (entry.waiting) {
+      this.#stopWaiting(bucket, entry);
+      return unknown;
+    }
     const next = bucket.fittingReplacement(entry);
     bucket.remove(entry);
     this.#entries.delete(entry.contact.id.key);
