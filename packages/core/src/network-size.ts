@@ -72,7 +72,8 @@ export class NetworkSize {
   onLookup(nowMs: InstantMs, target: NodeId, closest: readonly NodeId[]): void {
     const shares = sharesTo(target, closest);
     const farthest = shares.at(-1);
-    if (farthest === undefined) return;
+    // Nobody, or all nearer than can be measured: only ids that were made for this target lie there.
+    if (farthest === undefined || farthest === 0) return;
     const size = (shares.length - 1 / 3) / farthest;
     this.#forget(nowMs);
     this.#samples = this.#samples.filter((sample) => !sample.target.equals(target));
@@ -120,10 +121,10 @@ export class NetworkSize {
   }
 }
 
-/** Distances as shares of the space, the closest first; the target itself, and what cannot be told from it, left out. */
+/** Distances as shares of the space, the closest first; the target itself left out. Those too small to measure are 0. */
 function sharesTo(target: NodeId, ids: readonly NodeId[]): number[] {
   return ids
+    .filter((id) => !id.equals(target))
     .map((id) => distanceShare(target, id))
-    .filter((share) => share > 0)
     .sort((a, b) => a - b);
 }

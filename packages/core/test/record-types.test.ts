@@ -1,0 +1,187 @@
+import { describe, expect, it } from "vitest";
+import { HookError, type KadError } from "../src/errors.ts";
+import { immutableRecord } from "../src/immutable-record.ts";
+import { NodeId } from "../src/node-id.ts";
+import { openRecord } from "../src/open-record.ts";
+import type { WireRecord } from "../src/protocol.ts";
+import type { RecordValidator, Sha256, ValidationContext } from "../src/record.ts";
+import { RecordTypes } from "../src/record-types.ts";
+import { sha256 } from "./sha256.ts";
+
+const key = NodeId.fromBytes(Uint8Array.of(1));
+const dayMs = 86_400_000;
+
+/** Valid when its first byte is not 0; the longer one is kept. */
+const longest: RecordValidator = {
+  code: 40,
+  maxBodyBytes: 4,
+  quorum: 3,
+  validate: (_key, body) => (body[0] === 0 ? "begins with zero" : undefined),
+  select: (a, b) => a.length - b.length,
+};
+
+const throwing: RecordValidator = {
+  ...longest,
+  code: 41,
+  validate() {
+    throw new RangeError("validate");
+  },
+  select() {
+    throw new RangeError("select");
+  },
+};
+
+function setUp(
+  validators: Record<string, RecordValidator> = { longest, throwing },
+  hash: Sha256 = sha256,
+): { types: RecordTypes; reported: KadError[] } {
+  const reported: KadError[] = [];
+  const types = new RecordTypes({
+    validators,
+    sha256: hash,
+    limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
+    report: (error) => reported.push(error),
+  });
+  return { types, reported };
+}
+
+function wire(typeCode: number, ...body: number[]): WireRecord {
+  return { typeCode, key, lifetimeMs: 1_000, body: Uint8Array.from(body) };
+}
+
+describe("RecordTypes", () => {
+  it("knows the built-in types and the host's, by name and by code", () => {
+    const { types } = setUp();
+    for (const [name, code] of [
+      ["immutable", 1],
+      ["open", 2],
+      ["longest", 40],
+      ["throwing", 41],
+    ] as const) {
+      expect(types.codeOf(name)).toBe(code);
+      expect(types.nameOf(code)).toBe(name);
+    }
+    expect([types.codeOf("constructor"), types.nameOf(3)]).toEqual([undefined, undefined]);
+    const { sha256: hash, ...rest } = {
+      sha256,
+      limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
+      report: () => {},
+    };
+    expect(new RecordTypes({ ...rest, sha256: hash }).codeOf("open")).toBe(2);
+  });
+
+  it("asks one holder where the key proves the value, else as many as the type or the limit says", () => {
+    const { types } = setUp();
+    expect([1, 2, 40, 99, undefined].map((code) => types.quorumOf(code))).toEqual([1, 5, 3, 5, 5]);
+  });
+
+  it.each([
+    ["a taken name", { open: longest }, "validators.open"],
+    ["a taken code", { mine: { ...longest, code: 2 } }, "validators.mine.code: 2; taken by open"],
+    ["two with one code", { a: longest, b: longest }, "validators.b.code: 40; taken by a"],
+    [
+      "the code 0",
+      { mine: { ...longest, code: 0 } },
+      "validators.mine.code: 0; allowed is a whole number from 1 to 255",
+    ],
+    ["the code 256", { mine: { ...longest, code: 256 } }, "validators.mine.code: 256"],
+    ["the code 1.5", { mine: { ...longest, code: 1.5 } }, "validators.mine.code: 1.5"],
+    [
+      "a body of 1,041 bytes",
+      { mine: { ...longest, maxBodyBytes: 1_041 } },
+      "validators.mine.maxBodyBytes: 1041; allowed",
+    ],
+    ["a body of −1 bytes", { mine: { ...longest, maxBodyBytes: -1 } }, "validators.mine.maxBodyBytes"],
+    ["a quorum of 0", { mine: { ...longest, quorum: 0 } }, "validators.mine.quorum: 0"],
+  ])("refuses %s", (_, validators, message) => {
+    expect(() => setUp(validators)).toThrow(
+      expect.objectContaining({ code: "invalidOption", message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each([
+    ["a valid one", wire(40, 1, 2), undefined],
+    ["an unknown type", wire(99, 1), "unsupported"],
+    ["a body over the type's limit", wire(40, 1, 2, 3, 4, 5), "tooLarge"],
+    ["a body that the validator refuses", wire(40, 0), "invalidRecord"],
+    ["a validator that throws", wire(41, 1), "invalidRecord"],
+  ])("of records from the network: %s", (_, record, reason) => {
+    expect(setUp().types.refusalOf(undefined, record)).toBe(reason);
+  });
+
+  it("reports a validator that throws, with what it threw", () => {
+    const { types, reported } = setUp();
+    types.refusalOf(undefined, wire(41, 1));
+    expect(types.better(undefined, 41, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
+    expect(reported).toEqual([expect.any(HookError), expect.any(HookError)]);
+    expect(reported.map(({ code, cause }) => [code, (cause as Error).message])).toEqual([
+      ["hookFailed", "validate"],
+      ["hookFailed", "select"],
+    ]);
+  });
+
+  it("reports a hash function that throws", () => {
+    const { types, reported } = setUp({}, () => {
+      throw new Error("no hash");
+    });
+    expect(types.refusalOf(undefined, wire(1, 1))).toBe("invalidRecord");
+    expect(reported).toEqual([expect.objectContaining({ message: "validator immutable threw: no hash" })]);
+  });
+
+  it("chooses between two as the type's validator does", () => {
+    const { types } = setUp();
+    expect(types.better(undefined, 40, Uint8Array.of(1, 1), Uint8Array.of(1))).toBeGreaterThan(0);
+    expect(types.better(undefined, 40, Uint8Array.of(1), Uint8Array.of(1, 1))).toBeLessThan(0);
+    expect(types.better(undefined, 40, Uint8Array.of(1), Uint8Array.of(2))).toBe(0);
+    expect(types.better(undefined, 99, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
+  });
+
+  it("gives validators the hash and the wall clock", () => {
+    const seen: ValidationContext[] = [];
+    const noting: RecordValidator = {
+      ...longest,
+      validate: (_key, _body, context) => void seen.push(context),
+      select: (_a, _b, context) => seen.push(context),
+    };
+    const { types } = setUp({ noting });
+    types.refusalOf(77, wire(40, 1));
+    types.better(78, 40, Uint8Array.of(1), Uint8Array.of(2));
+    types.toWire(79, { type: "noting", key, body: Uint8Array.of(1) });
+    expect(seen).toEqual([77, 78, 79].map((unixMs) => ({ sha256, unixMs })));
+  });
+});
+
+describe("a record to be put", () => {
+  it("is copied, and lives as long as the limit says or less", () => {
+    const { types } = setUp();
+    const record = openRecord(sha256, "name", Uint8Array.of(1), 4);
+    const body = Uint8Array.from(record.body);
+    const travelling = types.toWire(undefined, record);
+    record.body.fill(0xaa);
+    expect(travelling).toEqual({ typeCode: 2, key: record.key, lifetimeMs: dayMs, body });
+    const short = { ...immutableRecord(sha256, Uint8Array.of(1)), lifetimeMs: 1 };
+    expect(types.toWire(undefined, short)).toMatchObject({ typeCode: 1, lifetimeMs: 1 });
+  });
+
+  it.each([
+    [
+      "of an unknown type",
+      { type: "nothing" },
+      'type: "nothing"; known are immutable, open, longest, throwing',
+    ],
+    ["that is too large", { body: new Uint8Array(5) }, "body: 5 bytes; allowed for longest are 0 to 4 bytes"],
+    ["that is invalid", { body: Uint8Array.of(0) }, "longest: begins with zero"],
+    ["without life", { lifetimeMs: 0 }, "lifetimeMs: 0; allowed are 1 to 86400000 ms"],
+    ["that lives too long", { lifetimeMs: dayMs + 1 }, "lifetimeMs: 86400001"],
+    ["of no number of milliseconds", { lifetimeMs: Number.NaN }, "lifetimeMs: NaN"],
+    ["whose validator throws", { type: "throwing" }, "the validator of throwing threw"],
+  ])("%s is refused at once", (_, change, message) => {
+    const { types, reported } = setUp();
+    const record = { type: "longest", key, body: Uint8Array.of(1), ...change };
+    expect(() => types.toWire(undefined, record)).toThrow(
+      expect.objectContaining({ code: "invalidRecord", message: expect.stringContaining(message) }),
+    );
+    // The caller is told by the throw; nobody else needs to be.
+    expect(reported).toEqual([]);
+  });
+});
