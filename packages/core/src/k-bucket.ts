@@ -18,7 +18,7 @@ export type ContactOrigin = "walk" | "incoming";
 /** What the table knows of a contact; it changes under the reader with every call on the table. */
 export interface TableEntry {
   readonly contact: Contact;
-  /** When it last answered; older than that after {@link RoutingTable.markAllStale}. */
+  /** When it last answered; earlier than that after `markAllStale`. */
   readonly lastSeenMs: InstantMs;
   /** Unanswered requests since it last answered. */
   readonly failures: number;
@@ -52,6 +52,7 @@ export class BucketEntry implements TableEntry {
   }
 }
 
+/** Keeps order and limits; which ids belong here, and that none comes twice, is the table's care. */
 export class KBucket {
   /** Least recently seen first. */
   readonly entries: BucketEntry[] = [];
@@ -116,16 +117,15 @@ export class KBucket {
   }
 
   /** Gives an entry of the bucket other addresses, unless their subnets have no room: then nothing changes. */
-  setContact(entry: BucketEntry, contact: Contact, groups: readonly string[]): boolean {
-    if (!this.#subnets.fits(groups, entry.groups) || !this.#tableSubnets.fits(groups, entry.groups))
-      return false;
+  setContact(entry: BucketEntry, contact: Contact, groups: readonly string[]): void {
+    const fits = this.#subnets.fits(groups, entry.groups) && this.#tableSubnets.fits(groups, entry.groups);
+    if (!fits) return;
     this.#subnets.remove(entry.groups);
     this.#tableSubnets.remove(entry.groups);
     entry.contact = contact;
     entry.groups = groups;
     this.#subnets.add(groups);
     this.#tableSubnets.add(groups);
-    return true;
   }
 
   /**
