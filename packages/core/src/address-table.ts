@@ -265,13 +265,22 @@ export class AddressTable implements AddressCodec {
    * `undefined`: exempt. An address of another table counts as the same address here.
    */
   group(address: Address): string | undefined {
-    const own =
-      address instanceof SocketAddress && address.table === this
-        ? address
-        : this.decode(address.wire, 0, address.wire.length);
+    const own = this.#own(address);
     if (own === undefined) return address.key;
     const subnet = own.subnet;
     return subnet === undefined || this.#group === undefined ? subnet : this.#group(own);
+  }
+
+  /** The IPv4 address or host name, or the /64 of an IPv6 address, since that is what one host commonly has. */
+  source(address: Address): string | undefined {
+    const own = this.#own(address);
+    if (own === undefined) return address.key;
+    return own.subnet === undefined || own.family === 6 ? own.subnet : own.host;
+  }
+
+  #own(address: Address): SocketAddress | undefined {
+    if (address instanceof SocketAddress && address.table === this) return address;
+    return this.decode(address.wire, 0, address.wire.length);
   }
 
   #find(hash: number, bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {

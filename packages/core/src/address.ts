@@ -28,6 +28,8 @@ export interface AddressCodec {
    * `undefined` when malformed. The bytes are borrowed.
    */
   decode(bytes: Uint8Array, offset: number, length: number): Address | undefined;
+  /** Whom requests are counted by, as any string: the host's address without the port. `undefined`: exempt. */
+  source(address: Address): string | undefined;
   /** The subnet that limits count by, as any string; `undefined` when the address is exempt (loopback). */
   group(address: Address): string | undefined;
 }

@@ -22,7 +22,8 @@ export function boundAddresses(addresses: readonly Address[]): readonly Address[
   let bytes = 0;
   for (const address of addresses) {
     if (kept.length === maxAddresses) break;
-    if (bytes + address.wire.length > maxAddressesBytes || kept.some((other) => other.key === address.key)) continue;
+    if (bytes + address.wire.length > maxAddressesBytes || kept.some((other) => other.key === address.key))
+      continue;
     kept.push(address);
     bytes += address.wire.length;
   }

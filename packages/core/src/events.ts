@@ -26,7 +26,14 @@ export interface ReplyToken {
 export type QueryEnd = "converged" | "exhausted" | "timedOut" | "cancelled" | "closed";
 
 /** Why a single-peer query (`ping`, `send`) got no answer. */
-export type FailureReason = RefusalReason | "noAnswer" | "unreachable" | "wrongPeer" | "tooLarge" | "busy" | "closed";
+export type FailureReason =
+  | RefusalReason
+  | "noAnswer"
+  | "unreachable"
+  | "wrongPeer"
+  | "tooLarge"
+  | "busy"
+  | "closed";
 
 export type QueryResult =
   /** `findNode` and `bootstrap`: those who answered, closest first. */
@@ -46,7 +53,12 @@ export type QueryResult =
       readonly holders: readonly Contact[];
       readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
     }
-  | { readonly type: "pong"; readonly contact: Contact | undefined; readonly rttMs: number | undefined; readonly reason?: FailureReason }
+  | {
+      readonly type: "pong";
+      readonly contact: Contact | undefined;
+      readonly rttMs: number | undefined;
+      readonly reason?: FailureReason;
+    }
   /** `send`: the reply's body (empty when only acknowledged), or why there is none. */
   | { readonly type: "reply"; readonly body: Uint8Array | undefined; readonly reason?: FailureReason };
 
@@ -108,7 +120,12 @@ export type RemoteErrorCode =
   | "rateLimited"; // more requests than one source may make; reported once for each ban
 
 export type NodeEvent =
-  | { readonly type: "queryProgressed"; readonly query: QueryId; readonly step: number; readonly result: QueryResult }
+  | {
+      readonly type: "queryProgressed";
+      readonly query: QueryId;
+      readonly step: number;
+      readonly result: QueryResult;
+    }
   | QueryFinished
   /** The peer answered us; never on hearsay. Once for each entry into the table. */
   | { readonly type: "nodeDiscovered"; readonly contact: Contact }

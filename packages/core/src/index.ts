@@ -1,1 +1,68 @@
-export {};
+/**
+ * `@kad/core`: a Kademlia node without I/O, and the interfaces of everything that plugs into it.
+ */
+export { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "./address.ts";
+export {
+  type AddressKind,
+  AddressTable,
+  type AddressTableOptions,
+  addressKinds,
+  noLink,
+  SocketAddress,
+} from "./address-table.ts";
+export { compareBytes, copyBytes, equalBytes } from "./bytes.ts";
+export type { Commands, QueryOptions } from "./commands.ts";
+export { boundAddresses, type Contact, type Seed } from "./contact.ts";
+export { bitAt, commonPrefixLength, compareDistance, distanceShare } from "./distance.ts";
+export { Driver, type DriverOptions, type DriverStats, type Host } from "./driver.ts";
+export {
+  CallbackError,
+  HookError,
+  InvariantError,
+  KadError,
+  ListenError,
+  type ListenErrorCode,
+  UsageError,
+  type UsageErrorCode,
+} from "./errors.ts";
+export type * from "./events.ts";
+export { immutableKey, immutableRecord, immutableValidator } from "./immutable-record.ts";
+export { labelled } from "./label.ts";
+export {
+  type Candidate,
+  type CandidateState,
+  Lookup,
+  type LookupOptions,
+  type LookupStep,
+} from "./lookup.ts";
+export type * from "./machine.ts";
+export { MemoryRecordStore } from "./memory-record-store.ts";
+export type { Health } from "./network-health.ts";
+export { KadNode } from "./node.ts";
+export { maxIdBytes, NodeId } from "./node-id.ts";
+export type { NodeOptions } from "./node-options.ts";
+export { openKey, openRecord, openValidator, readOpenRecord } from "./open-record.ts";
+export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
+export type { Plugin, PluginContext } from "./plugin.ts";
+export * from "./protocol.ts";
+export type {
+  Cursor,
+  DhtRecord,
+  RecordKey,
+  RecordStore,
+  RecordValidator,
+  Sha256,
+  StoredRecord,
+  ValidationContext,
+} from "./record.ts";
+export type { BucketSummary, InsertOutcome, ReadonlyRoutingTable, TableEntry } from "./routing-table.ts";
+export { RoutingTable, type RoutingTableOptions } from "./routing-table.ts";
+export type * from "./stats.ts";
+export type * from "./transport.ts";
+export {
+  type Inlet,
+  type LinkStats,
+  TransportRouter,
+  type TransportRouterOptions,
+} from "./transport-router.ts";
+export { nativeProtocol } from "./wire/native-protocol.ts";

@@ -24,6 +24,8 @@ export interface Path {
 export type NetworkEvent =
   /** A whole message has arrived. `bytes` is borrowed until the call returns, and is never a Node `Buffer`. */
   | { readonly type: "message"; readonly from: Path; readonly bytes: Uint8Array }
+  /** A layer below holds this transmit back (handshake, dial); `sent` or `sendFailed` will follow. */
+  | { readonly type: "deferred"; readonly tag: number }
   /** A deferred transmit has left now. Unknown and answered tags are ignored. */
   | { readonly type: "sent"; readonly tag: number }
   /** With a tag that request alone failed; without one the whole path is down. */
@@ -36,7 +38,13 @@ export type NetworkEvent =
   | { readonly type: "wallClock"; readonly unixMs: number };
 
 /** `queueFull` means: ask again later. Only `unreachable`, `handshakeFailed` and `wrongPeer` count against a peer. */
-export type SendFailure = "queueFull" | "unreachable" | "tooLarge" | "handshakeFailed" | "wrongPeer" | "closed";
+export type SendFailure =
+  | "queueFull"
+  | "unreachable"
+  | "tooLarge"
+  | "handshakeFailed"
+  | "wrongPeer"
+  | "closed";
 
 /** One message to send; its bytes are `into[0..length)` of the poll that returned it, until the next call on the machine. */
 export interface Transmit {

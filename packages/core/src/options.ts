@@ -62,6 +62,12 @@ export interface NodeLimits {
   readonly nextAddressDelayMs: number;
   /** A query's deadline; it ends with what it has. */
   readonly queryTimeoutMs: number;
+  /** Peers whose round-trip times and failures are remembered, by address. */
+  readonly maxPeerHistories: number;
+  /** Failures in a row after which a peer is suspect: it is asked, but nobody waits for it. */
+  readonly suspectAfterFailures: number;
+  /** How long it stays suspect. */
+  readonly suspectMs: number;
   /** Requests unanswered at once, those overdue not counted. */
   readonly maxInFlight: number;
   /** Unanswered requests among those sent in the last window. */
@@ -112,6 +118,8 @@ export interface NodeLimits {
   readonly maxSources: number;
   /** Pings to unknown servers that asked us something. */
   readonly verifyPingsPerSecond: number;
+  /** Such pings at once. */
+  readonly verifyPingBurst: number;
   /** A gain of the wall clock over the monotonic one that means the host slept. */
   readonly sleepGapMs: number;
 }
@@ -156,6 +164,9 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   retries: spec(1, "", 0, 8, "discv5"),
   nextAddressDelayMs: spec(250, "ms", 1, longestMs, "RFC 8305 §5"),
   queryTimeoutMs: spec(60_000, "ms", 1, longestMs, "rust-libp2p, sigp-discv5"),
+  maxPeerHistories: spec(4_096, "", 16, 1_000_000, "(ours)"),
+  suspectAfterFailures: spec(2, "", 1, 255, "(ours) one loss is ordinary, two in a row are a sign"),
+  suspectMs: spec(5 * minute, "ms", 0, longestMs, "(ours) the liveness interval"),
   maxInFlight: spec(160, "", 1, 65_535, "dht-rpc: 2 × 80"),
   maxInFlightPerWindow: spec(80, "", 1, 65_535, "dht-rpc"),
   inFlightWindowMs: spec(750, "ms", 1, longestMs, "dht-rpc"),
@@ -180,7 +191,8 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   requestBurst: spec(200, "", 1, 1_000_000, "(ours)"),
   banMs: spec(5 * minute, "ms", 1, longestMs, "sigp-discv5, but ending"),
   maxSources: spec(1_024, "", 16, 1_000_000, "jech/dht"),
-  verifyPingsPerSecond: spec(10, "per second", 1, 1_000_000, "(ours)"),
+  verifyPingsPerSecond: spec(50, "per second", 1, 1_000_000, "(ours) as requestsPerSecond"),
+  verifyPingBurst: spec(200, "", 1, 1_000_000, "(ours) as requestBurst"),
   sleepGapMs: spec(15_000, "ms", 1_000, longestMs, "dht-rpc SLEEPING_INTERVAL"),
 });
 
@@ -199,7 +211,8 @@ export const defaultLimits: NodeLimits = resolveLimits({});
  */
 export function resolveLimits(given: Partial<NodeLimits>): NodeLimits {
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(limitSpecs, name)) throw new UsageError("invalidOption", `limits.${name}: there is no such limit`);
+    if (!Object.hasOwn(limitSpecs, name))
+      throw new UsageError("invalidOption", `limits.${name}: there is no such limit`);
   }
   const limits = Object.fromEntries(names.map((name) => [name, checked(name, given[name])]));
   return Object.freeze(limits) as unknown as NodeLimits;

@@ -15,7 +15,16 @@ type Timeless<F> = F extends (nowMs: InstantMs, ...rest: infer R) => infer T ? (
 
 /** What a plugin reaches the node through. Valid until the plugin is removed; later calls throw `UsageError` `closed`. */
 export type PluginContext = {
-  readonly [K in "bootstrap" | "ping" | "findNode" | "get" | "put" | "send" | "reply" | "cancel" | "addContact"]: Timeless<Commands[K]>;
+  readonly [K in
+    | "bootstrap"
+    | "ping"
+    | "findNode"
+    | "get"
+    | "put"
+    | "send"
+    | "reply"
+    | "cancel"
+    | "addContact"]: Timeless<Commands[K]>;
 } & {
   readonly id: Commands["id"];
   readonly table: Commands["table"];

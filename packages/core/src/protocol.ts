@@ -58,7 +58,17 @@ export const refusalReasons: readonly [
   "busy", // a queue is full: ask later
   "noHandler", // no plugin takes messages of this protocol
   "tooLarge", // the record or body is over this node's limit
-] = ["unsupported", "malformed", "badToken", "invalidRecord", "superseded", "full", "busy", "noHandler", "tooLarge"];
+] = [
+  "unsupported",
+  "malformed",
+  "badToken",
+  "invalidRecord",
+  "superseded",
+  "full",
+  "busy",
+  "noHandler",
+  "tooLarge",
+];
 
 interface Envelope {
   readonly requestId: RequestId;

@@ -2,6 +2,7 @@
  * Counters and gauges of a node: a counter for every refusal by reason, a gauge beside every bound.
  */
 import type { RemoteErrorCode } from "./events.ts";
+import type { Health } from "./network-health.ts";
 import type { MalformedReason, RefusalReason } from "./protocol.ts";
 
 /** Why something that arrived was dropped without an answer. */
@@ -12,13 +13,21 @@ export type DropReason =
   | "wrongSender" // a sender id other than the one proven below
   | "unknownResponse" // no request of ours waits for it: late, repeated or forged
   | "wrongSource" // the right request id from another address or peer
+  | "duplicate" // an application message sent again that we have already
   | "wrongType" // a response that does not fit its request
   | "rateLimited"
   | "banned"
   | "repliesFull"; // the ring of replies has no room
 
 /** Why a candidate contact was not taken. */
-export type ContactRefusal = "self" | "client" | "subnetInBucket" | "subnetInTable" | "incomingInBucket" | "noAddress" | "unreachableKind";
+export type ContactRefusal =
+  | "self"
+  | "client"
+  | "subnetInBucket"
+  | "subnetInTable"
+  | "incomingInBucket"
+  | "noAddress"
+  | "unreachableKind";
 
 /** A bound and how much of it is in use. */
 export interface Gauge {
@@ -46,6 +55,9 @@ export interface NodeStats {
   readonly misbehaviour: Readonly<Record<RemoteErrorCode, number>>;
   /** Events dropped because nobody polled them, by type. */
   readonly eventsDropped: { readonly queryProgressed: number; readonly other: number };
+  /** Estimate of the number of other nodes in the network; `undefined` until enough walks tell. */
+  readonly networkSize: number | undefined;
+  readonly health: Health;
   readonly gauges: Readonly<Record<GaugeName, Gauge>>;
 }
 
@@ -53,6 +65,8 @@ export type GaugeName =
   | "queries"
   | "requestsInFlight"
   | "pendingRequests"
+  | "peerHistories"
+  | "pings"
   | "queuedReplies"
   | "queuedEvents"
   | "queuedMessages"
@@ -61,9 +75,4 @@ export type GaugeName =
   | "records"
   | "recordBytes"
   | "sources"
-  | "timers";
-
-/** Zero for every name: counters are plain objects whose shape never changes. */
-export function zeroes<K extends string>(names: readonly K[]): Record<K, number> {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
-}
+  | "pluginTimers";

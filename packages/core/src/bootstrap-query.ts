@@ -1,0 +1,81 @@
+/**
+ * Joining: the seeds are asked for our own neighbourhood, then a walk toward our own id goes on from their answers
+ * (Kademlia §2.3, "to join the network"). Seeds typed by a person have no id; whoever answers is taken.
+ */
+import type { Contact, Seed } from "./contact.ts";
+import type { FailureReason, QueryResult } from "./events.ts";
+import { reportContacts, walkEnd } from "./find-query.ts";
+import type { Lookup } from "./lookup.ts";
+import type { InstantMs, Path } from "./machine.ts";
+import type { ResponseMessage } from "./protocol.ts";
+import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+
+export class BootstrapQuery implements Query {
+  readonly #walk: Lookup;
+  readonly #unasked: Seed[];
+  readonly #asked = new Set<Seed>();
+  /** Seeds whose answer is not waited for any more. */
+  readonly #overdue = new Set<Seed>();
+
+  constructor(walk: Lookup, seeds: readonly Seed[]) {
+    this.#walk = walk;
+    this.#unasked = [...seeds];
+  }
+
+  next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
+    const seed = this.#unasked.findIndex(canAsk);
+    if (seed >= 0) return this.#ask(this.#unasked.splice(seed, 1)[0] as Seed);
+    const step = this.#walk.next(canAsk);
+    if (step.type === "ask") return this.#ask(step.contact);
+    if (step.type === "wait" || this.#waitsForSeeds()) return waitStep;
+    return { type: "end", end: walkEnd(this.#walk) };
+  }
+
+  onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage, from: Path): void {
+    if (!this.#asked.delete(asked.to)) {
+      reportContacts(this.#walk, asked.to as Contact, response);
+      return;
+    }
+    this.#overdue.delete(asked.to);
+    if (response.body.type !== "nodes") return;
+    const contact = { id: response.sender, addresses: [from.remote] };
+    this.#walk.accept(contact, response.body.contacts);
+  }
+
+  onSlow(asked: Asked): void {
+    if (!this.#asked.has(asked.to)) this.#walk.onSlow((asked.to as Contact).id);
+  }
+
+  onOverdue(asked: Asked): void {
+    if (this.#asked.has(asked.to)) this.#overdue.add(asked.to);
+    else this.#walk.onOverdue((asked.to as Contact).id);
+  }
+
+  onFailure(_nowMs: InstantMs, asked: Asked, _reason: FailureReason): void {
+    this.#overdue.delete(asked.to);
+    if (!this.#asked.delete(asked.to)) this.#walk.onFailure((asked.to as Contact).id);
+  }
+
+  result(): QueryResult {
+    return { type: "nodes", contacts: this.#walk.closest() };
+  }
+
+  figures(): WalkFigures {
+    return this.#walk;
+  }
+
+  #ask(to: Seed): QueryStep {
+    if (!isCandidate(this.#walk, to)) this.#asked.add(to);
+    return { type: "ask", to, body: { type: "findNode", target: this.#walk.target, wantToken: false } };
+  }
+
+  /** While nobody has answered, every seed is waited for to its hard timeout. */
+  #waitsForSeeds(): boolean {
+    if (this.#walk.answered === 0) return this.#asked.size > 0 || this.#unasked.length > 0;
+    return this.#asked.size > this.#overdue.size;
+  }
+}
+
+function isCandidate(walk: Lookup, to: Seed): boolean {
+  return to.id !== undefined && walk.candidate(to.id)?.contact === to;
+}

@@ -1,0 +1,137 @@
+/**
+ * A walk that looks for a record: FIND_VALUE (Kademlia §2.3).
+ *
+ * It ends as soon as enough holders have answered: one where the key proves the value, else a quorum, of which the best
+ * is taken. A holder answers with the value *instead of* contacts; when the walk needs more of them, the holder is asked
+ * again with findNode.
+ */
+import { copyBytes } from "./bytes.ts";
+import type { Contact, Seed } from "./contact.ts";
+import type { FailureReason, QueryResult } from "./events.ts";
+import { reportContacts, walkEnd } from "./find-query.ts";
+import type { InstantMs, Path } from "./machine.ts";
+import type { ResponseMessage, WireRecord } from "./protocol.ts";
+import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { DhtRecord, RecordKey } from "./record.ts";
+import type { RecordTypes } from "./record-types.ts";
+import type { Walk } from "./walk.ts";
+
+export interface GetQueryOptions {
+  readonly walk: Walk;
+  readonly key: RecordKey;
+  readonly types: RecordTypes;
+  readonly unixMs: () => number | undefined;
+  /** Holders to hear, over the record type's own. */
+  readonly quorum: number | undefined;
+  /** What we hold ourselves: it counts as one holder. */
+  readonly local: WireRecord | undefined;
+  readonly onInvalid: (from: Path) => void;
+}
+
+export class GetQuery implements Query {
+  readonly #options: GetQueryOptions;
+  readonly #walk: Walk;
+  readonly #holders: Contact[] = [];
+  /** Holders that have not been asked for contacts yet. */
+  readonly #silentHolders = new Set<Contact>();
+  #best: { readonly type: string; readonly record: WireRecord } | undefined = undefined;
+  #values = 0;
+
+  constructor(options: GetQueryOptions) {
+    this.#options = options;
+    this.#walk = options.walk;
+    if (options.local !== undefined) this.#take(options.local);
+  }
+
+  next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
+    if (this.#hasQuorum()) return { type: "end", end: "converged" };
+    const step = this.#walk.next(canAsk);
+    if (step.type === "wait") return waitStep;
+    if (step.type === "ask")
+      return { type: "ask", to: step.contact, body: { type: "getValue", key: this.#options.key } };
+    const holder = this.#walk.closest().find((contact) => this.#silentHolders.has(contact));
+    if (holder === undefined)
+      return { type: "end", end: this.#best === undefined ? walkEnd(this.#walk) : "converged" };
+    if (!canAsk(holder) || !this.#walk.reopen(holder.id)) return waitStep;
+    this.#silentHolders.delete(holder);
+    return {
+      type: "ask",
+      to: holder,
+      body: { type: "findNode", target: this.#options.key, wantToken: false },
+    };
+  }
+
+  onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage, from: Path): void {
+    const peer = asked.to as Contact;
+    if (response.body.type !== "value") {
+      reportContacts(this.#walk, peer, response);
+      return;
+    }
+    const { record } = response.body;
+    if (!record.key.equals(this.#options.key) || !this.#take(record)) {
+      this.#walk.onFailure(peer.id);
+      this.#options.onInvalid(from);
+      return;
+    }
+    this.#holders.push(peer);
+    this.#silentHolders.add(peer);
+    this.#walk.onResponse(peer.id, []);
+  }
+
+  onSlow(asked: Asked): void {
+    this.#walk.onSlow((asked.to as Contact).id);
+  }
+
+  onOverdue(asked: Asked): void {
+    this.#walk.onOverdue((asked.to as Contact).id);
+  }
+
+  onFailure(_nowMs: InstantMs, asked: Asked, _reason: FailureReason): void {
+    this.#walk.onFailure((asked.to as Contact).id);
+  }
+
+  result(): QueryResult {
+    return {
+      type: "value",
+      record: this.#record(),
+      holders: [...this.#holders],
+      contacts: this.#walk.closest(),
+    };
+  }
+
+  figures(): WalkFigures {
+    return this.#walk;
+  }
+
+  #record(): DhtRecord | undefined {
+    if (this.#best === undefined) return undefined;
+    const { type, record } = this.#best;
+    return { type, key: record.key, body: record.body, lifetimeMs: record.lifetimeMs };
+  }
+
+  #hasQuorum(): boolean {
+    if (this.#best === undefined) return false;
+    const { quorum, types } = this.#options;
+    return this.#values >= (quorum ?? types.quorumOf(this.#best.record.typeCode));
+  }
+
+  /** `false` when the record is not valid. Of equal records, the one that lives longer is kept. */
+  #take(record: WireRecord): boolean {
+    const { types, unixMs } = this.#options;
+    const type = types.nameOf(record.typeCode);
+    if (type === undefined || types.refusalOf(unixMs(), record) !== undefined) return false;
+    this.#values++;
+    if (this.#isBetter(record)) this.#best = { type, record: { ...record, body: copyBytes(record.body) } };
+    return true;
+  }
+
+  /** Of two types under one key the smaller code is the better, as holders decide too. */
+  #isBetter(record: WireRecord): boolean {
+    const best = this.#best?.record;
+    if (best === undefined) return true;
+    if (record.typeCode !== best.typeCode) return record.typeCode < best.typeCode;
+    const order =
+      this.#options.types.better(this.#options.unixMs(), record.typeCode, record.body, best.body) ?? -1;
+    return order > 0 || (order === 0 && record.lifetimeMs > best.lifetimeMs);
+  }
+}

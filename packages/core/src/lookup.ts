@@ -1,0 +1,303 @@
+/**
+ * One walk toward a target: whom to ask next, and when it is over. A pure iterator: it sends nothing and knows no time.
+ *
+ * Kademlia §2.3, with the changes that DESIGN.md §6 gives reasons for:
+ * - α requests are outstanding to the *closest* candidates; a slow one frees its slot but is still waited for;
+ * - once the α closest have all *answered*, the rest of the result set is asked at once (the end-game), which saves
+ *   about half of the rounds at the same number of requests;
+ * - after α answers without progress the walk widens (rust-libp2p's "stalled").
+ *
+ * The stop rule stands in one place, {@link Lookup.next}: the walk is over when the `results` closest candidates that are
+ * neither failed nor overdue have all answered. So it never ends while a closer candidate is unasked, and it always ends,
+ * since every request ends.
+ */
+import type { Address } from "./address.ts";
+import type { Contact } from "./contact.ts";
+import { compareDistance } from "./distance.ts";
+import type { NodeId } from "./node-id.ts";
+
+export interface LookupOptions {
+  readonly target: NodeId;
+  /** Never a candidate. */
+  readonly self: NodeId;
+  /** How many of the closest must have answered, from 1. */
+  readonly results: number;
+  readonly parallelism: number;
+  readonly stalledParallelism: number;
+  /** Candidates remembered, the closest kept. */
+  readonly maxCandidates: number;
+  /** Candidates of one subnet that are asked. */
+  readonly maxPerSubnet: number;
+  readonly groupOf: (address: Address) => string | undefined;
+}
+
+/**
+ * `unasked → asked → answered | failed`, where `slow` (it no longer takes a slot) and `overdue` (nobody waits for it any
+ * more) may come between. Answers are taken in any of these.
+ */
+export type CandidateState = "unasked" | "asked" | "slow" | "overdue" | "answered" | "failed";
+
+export interface Candidate {
+  readonly contact: Contact;
+  readonly state: CandidateState;
+  /** 0 for those we knew ourselves, else one more than the peer that named it. */
+  readonly hops: number;
+  /** Length of the chain of requests that led to asking it. */
+  readonly round: number;
+}
+
+type MutableCandidate = { -readonly [K in keyof Candidate]: Candidate[K] };
+
+export type LookupStep =
+  | { readonly type: "ask"; readonly contact: Contact }
+  /** Nothing to ask until something is reported. */
+  | { readonly type: "wait" }
+  | { readonly type: "finished" };
+
+const wait: LookupStep = { type: "wait" };
+const finished: LookupStep = { type: "finished" };
+
+export class Lookup {
+  readonly target: NodeId;
+  readonly #options: LookupOptions;
+  #results: number;
+  /** Closest first. */
+  readonly #candidates: MutableCandidate[] = [];
+  readonly #byId = new Map<string, MutableCandidate>();
+  readonly #perSubnet = new Map<string, number>();
+  #answered = 0;
+  #answersWithoutProgress = 0;
+  #rounds = 0;
+  #subnetRefusals = 0;
+
+  constructor(options: LookupOptions) {
+    this.target = options.target;
+    this.#options = options;
+    this.#results = options.results;
+  }
+
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** Longest chain of requests so far that had to wait for one another. */
+  get rounds(): number {
+    return this.#rounds;
+  }
+
+  /** Hops to the closest that has answered. */
+  get hops(): number {
+    return this.#candidates.find((candidate) => candidate.state === "answered")?.hops ?? 0;
+  }
+
+  /** Candidates passed over because others of their subnet were there. */
+  get subnetRefusals(): number {
+    return this.#subnetRefusals;
+  }
+
+  /** Those known to us at the start. */
+  addSeeds(contacts: readonly Contact[]): void {
+    for (const contact of contacts) this.#add(contact, 0);
+  }
+
+  /** A peer that has answered without being asked through this walk (a seed whose id was unknown), and whom it named. */
+  accept(contact: Contact, closer: readonly Contact[]): void {
+    this.#add(contact, 0);
+    const candidate = this.#byId.get(contact.id.key);
+    if (candidate?.state === "unasked") {
+      candidate.state = "asked";
+      candidate.round = this.#rounds === 0 ? 1 : this.#rounds;
+    }
+    if (!this.onResponse(contact.id, closer)) this.addSeeds(closer);
+  }
+
+  /** More of the closest must answer from now on (a put that goes on until it is safe). */
+  widen(results: number): void {
+    this.#results = Math.max(this.#results, results);
+  }
+
+  candidate(id: NodeId): Candidate | undefined {
+    return this.#byId.get(id.key);
+  }
+
+  /**
+   * Whom to ask next. The contact is taken as asked; report what becomes of it. `canAsk` says whether a contact can be
+   * reached now: one that cannot is passed over and comes up again.
+   */
+  next(canAsk: (contact: Contact) => boolean = always): LookupStep {
+    let inWindow = 0;
+    let outstanding = 0;
+    let unsettled = false;
+    let overdue = false;
+    let toAsk: MutableCandidate | undefined;
+    let closestAnswered = 0;
+    let closestSettled = true;
+    for (const candidate of this.#candidates) {
+      if (candidate.state === "failed") continue;
+      if (candidate.state === "overdue") {
+        overdue = true;
+        continue;
+      }
+      if (inWindow === this.#results) break;
+      inWindow++;
+      if (candidate.state === "answered") {
+        if (closestSettled) closestAnswered++;
+        continue;
+      }
+      unsettled = true;
+      if (candidate.state === "slow") continue;
+      if (closestAnswered < this.#options.parallelism) closestSettled = false;
+      if (candidate.state === "asked") outstanding++;
+      else if (toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
+    }
+    if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
+    const isEndGame = closestAnswered >= Math.min(this.#options.parallelism, inWindow);
+    if (toAsk === undefined || outstanding >= this.#slots(isEndGame)) return wait;
+    toAsk.state = "asked";
+    toAsk.round = this.#rounds + 1;
+    return { type: "ask", contact: toAsk.contact };
+  }
+
+  /** The peer has answered and named others. `false`, and no effect, when it was not asked or has ended already. */
+  onResponse(id: NodeId, closer: readonly Contact[]): boolean {
+    const candidate = this.#open(id);
+    if (candidate === undefined) return false;
+    candidate.state = "answered";
+    this.#answered++;
+    this.#rounds = Math.max(this.#rounds, candidate.round);
+    const closestBefore = this.#candidates[0];
+    for (const contact of closer) this.#add(contact, candidate.hops + 1);
+    this.#answersWithoutProgress =
+      this.#candidates[0] === closestBefore ? this.#answersWithoutProgress + 1 : 0;
+    return true;
+  }
+
+  /** Its soft timeout has passed: another branch may start. `false`, and no effect, unless it was being asked. */
+  onSlow(id: NodeId): boolean {
+    const candidate = this.#byId.get(id.key);
+    if (candidate?.state !== "asked") return false;
+    candidate.state = "slow";
+    return true;
+  }
+
+  /** Nobody waits for it any more, though a late answer still counts. Also for a peer known to be failing, once asked. */
+  onOverdue(id: NodeId): boolean {
+    const candidate = this.#byId.get(id.key);
+    if (candidate?.state !== "asked" && candidate?.state !== "slow") return false;
+    candidate.state = "overdue";
+    return true;
+  }
+
+  /** It will not answer. `false`, and no effect, when it was not asked or has ended already. */
+  onFailure(id: NodeId): boolean {
+    const candidate = this.#open(id);
+    if (candidate === undefined) return false;
+    candidate.state = "failed";
+    this.#countSubnets(candidate.contact, -1);
+    return true;
+  }
+
+  /** Asked again, with another request: a holder that gave a value instead of contacts. It must have answered. */
+  reopen(id: NodeId): boolean {
+    const candidate = this.#byId.get(id.key);
+    if (candidate?.state !== "answered") return false;
+    candidate.state = "asked";
+    candidate.round = this.#rounds + 1;
+    this.#answered--;
+    return true;
+  }
+
+  /** Up to `count` that have answered, closest first. */
+  closest(count: number = this.#results): Contact[] {
+    const contacts: Contact[] = [];
+    for (const { state, contact } of this.#candidates) {
+      if (state !== "answered") continue;
+      contacts.push(contact);
+      if (contacts.length === count) break;
+    }
+    return contacts;
+  }
+
+  /** Every candidate, closest first; for explanations and tests. */
+  candidates(): readonly Candidate[] {
+    return this.#candidates;
+  }
+
+  #slots(isEndGame: boolean): number {
+    const { parallelism, stalledParallelism } = this.#options;
+    if (isEndGame) return this.#results;
+    return this.#answersWithoutProgress >= parallelism
+      ? Math.max(parallelism, stalledParallelism)
+      : parallelism;
+  }
+
+  #open(id: NodeId): MutableCandidate | undefined {
+    const candidate = this.#byId.get(id.key);
+    if (candidate === undefined) return undefined;
+    const { state } = candidate;
+    return state === "asked" || state === "slow" || state === "overdue" ? candidate : undefined;
+  }
+
+  #add(contact: Contact, hops: number): void {
+    const { self, maxCandidates } = this.#options;
+    if (this.#byId.has(contact.id.key) || contact.id.key === self.key) return;
+    const place = this.#placeOf(contact.id);
+    if (place >= maxCandidates) return;
+    if (!this.#countSubnets(contact, 1)) {
+      this.#subnetRefusals++;
+      return;
+    }
+    const candidate: MutableCandidate = { contact, state: "unasked", hops, round: 0 };
+    this.#candidates.splice(place, 0, candidate);
+    this.#byId.set(contact.id.key, candidate);
+    if (this.#candidates.length > maxCandidates) this.#dropFarthest();
+  }
+
+  /** Binary search for the place by distance. */
+  #placeOf(id: NodeId): number {
+    let low = 0;
+    let high = this.#candidates.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#candidates[middle] as MutableCandidate;
+      if (compareDistance(this.target, other.contact.id, id) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The farthest that is not being asked; one that is stays until it has ended. */
+  #dropFarthest(): void {
+    for (let i = this.#candidates.length - 1; i >= 0; i--) {
+      const { state, contact } = this.#candidates[i] as MutableCandidate;
+      if (state === "asked" || state === "slow" || state === "overdue") continue;
+      this.#candidates.splice(i, 1);
+      this.#byId.delete(contact.id.key);
+      if (state !== "failed") this.#countSubnets(contact, -1);
+      if (state === "answered") this.#answered--;
+      return;
+    }
+  }
+
+  /** Counts a contact in its subnets; with +1 it refuses, and changes nothing, when one of them is full. */
+  #countSubnets(contact: Contact, change: 1 | -1): boolean {
+    const { groupOf, maxPerSubnet } = this.#options;
+    const groups = new Set<string>();
+    for (const address of contact.addresses) {
+      const group = groupOf(address);
+      if (group === undefined) continue;
+      if (change === 1 && (this.#perSubnet.get(group) ?? 0) >= maxPerSubnet) return false;
+      groups.add(group);
+    }
+    for (const group of groups) {
+      const count = (this.#perSubnet.get(group) ?? 0) + change;
+      if (count > 0) this.#perSubnet.set(group, count);
+      else this.#perSubnet.delete(group);
+    }
+    return true;
+  }
+}
+
+function always(): boolean {
+  return true;
+}

@@ -1,0 +1,182 @@
+/**
+ * What a node does on its own: asks whether contacts are alive, refreshes buckets, expires and republishes records.
+ *
+ * Kademlia §2.3 and §2.5. Every wish is a timer in the node's one queue; nothing is polled for. Phases are random, so that
+ * nodes started together do not act together.
+ */
+import type { Contact } from "./contact.ts";
+import type { InstantMs } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
+import type { NodeLimits } from "./options.ts";
+import type { StoredRecord } from "./record.ts";
+import type { RecordKeeper } from "./record-keeper.ts";
+import type { RoutingTable } from "./routing-table.ts";
+import { CallbackTimer, type TimerQueue } from "./timers.ts";
+
+export interface MaintenanceOptions {
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  readonly table: RoutingTable;
+  readonly keeper: RecordKeeper;
+  readonly random: { fill(into: Uint8Array): void };
+  readonly self: NodeId;
+  readonly ping: (contacts: readonly Contact[]) => void;
+  /** Begins a walk of the node's own; `onEnd` is called when it is over, `false` is returned when there is no room for it. */
+  readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => boolean;
+  readonly republish: (nowMs: InstantMs, record: StoredRecord, onEnd: (nowMs: InstantMs) => void) => boolean;
+}
+
+/** When something could not begin for want of room, it is tried again after this. */
+const retryMs = 1_000;
+/**
+ * While the table is small our own id is looked up again after this pause, then after twice as long, and so on up to
+ * `selfLookupIntervalMs`: many nodes that join at the same moment know only the seed at first.
+ */
+const firstSelfLookupPauseMs = 250;
+/** Pause between the refreshes of two buckets, at most: a joining node does not shout. */
+const refreshGapMs = 1_000;
+
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  readonly #limits: NodeLimits;
+  readonly #timers: TimerQueue;
+  readonly #randomBytes = new Uint8Array(4);
+  #isRefreshing = false;
+  #selfLookupPauseMs = firstSelfLookupPauseMs;
+  /** Buckets to refresh whether or not their time has come, farthest from us first. */
+  #sweep: number[] = [];
+  #republishing = 0;
+
+  readonly #liveness = new CallbackTimer("liveness", (nowMs) => this.#checkLiveness(nowMs));
+  readonly #refresh = new CallbackTimer("refresh", (nowMs) => this.#refreshBucket(nowMs));
+  readonly #selfLookup = new CallbackTimer("selfLookup", (nowMs) => this.#lookUpSelf(nowMs));
+  readonly #expiry = new CallbackTimer("expiry", (nowMs) => this.#expire(nowMs));
+  readonly #republish = new CallbackTimer("republish", (nowMs) => this.#republishDue(nowMs));
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#timers = options.timers;
+  }
+
+  /** Called once, with the first input. */
+  start(nowMs: InstantMs): void {
+    const { livenessIntervalMs, selfLookupIntervalMs, refreshIntervalMs } = this.#limits;
+    this.#timers.set(this.#liveness, nowMs + this.#jitter(livenessIntervalMs));
+    this.#timers.set(this.#selfLookup, nowMs + this.#jitter(selfLookupIntervalMs));
+    this.#timers.set(this.#refresh, nowMs + this.#jitter(refreshIntervalMs));
+    this.onRecordsChanged(nowMs);
+  }
+
+  /** The table has been filled for the first time: the buckets beyond our neighbourhood come next (paper §2.3). */
+  onJoined(nowMs: InstantMs): void {
+    this.#sweep = Array.from(
+      { length: Math.max(0, this.#options.table.bucketCount - 1) },
+      (_, index) => index,
+    );
+    this.#timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
+    this.#selfLookupPauseMs = firstSelfLookupPauseMs;
+    this.#timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
+  }
+
+  /** After sleep: nothing that we know of others is certain any more. */
+  onWoken(nowMs: InstantMs): void {
+    this.#options.table.markAllStale(nowMs);
+    this.#timers.setEarlier(this.#liveness, nowMs);
+    this.onJoined(nowMs);
+  }
+
+  onRecordsChanged(nowMs: InstantMs): void {
+    const { keeper } = this.#options;
+    const expiryMs = keeper.nextExpiryAtMs();
+    if (expiryMs !== undefined) this.#timers.setEarlier(this.#expiry, expiryMs);
+    if (this.#republishing > 0) return;
+    const republishMs = keeper.nextRepublishAtMs();
+    if (republishMs !== undefined) this.#timers.setEarlier(this.#republish, Math.max(nowMs, republishMs));
+  }
+
+  #checkLiveness(nowMs: InstantMs): void {
+    const { table, ping } = this.#options;
+    const { contactStaleMs, livenessPingsPerInterval, livenessIntervalMs } = this.#limits;
+    ping(table.stalest(nowMs - contactStaleMs, livenessPingsPerInterval));
+    this.#timers.set(this.#liveness, nowMs + livenessIntervalMs);
+  }
+
+  #lookUpSelf(nowMs: InstantMs): void {
+    const { table, self, findNode } = this.#options;
+    const { smallTableSize, selfLookupIntervalMs } = this.#limits;
+    if (table.size > 0 && table.size < smallTableSize) findNode(nowMs, self, () => undefined);
+    this.#timers.set(
+      this.#selfLookup,
+      nowMs + this.#selfLookupPauseMs + this.#jitter(this.#selfLookupPauseMs / 4),
+    );
+    this.#selfLookupPauseMs = Math.min(2 * this.#selfLookupPauseMs, selfLookupIntervalMs);
+  }
+
+  /** One bucket at a time; the next when its walk is over. */
+  #refreshBucket(nowMs: InstantMs): void {
+    if (this.#isRefreshing) return;
+    const { table, random, findNode } = this.#options;
+    const index = this.#bucketToRefresh(nowMs);
+    if (index === undefined) {
+      this.#timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
+      return;
+    }
+    this.#isRefreshing = findNode(nowMs, table.randomIdInBucket(index, random), (endMs) => {
+      this.#isRefreshing = false;
+      this.#timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
+    });
+    if (!this.#isRefreshing) this.#timers.set(this.#refresh, nowMs + retryMs);
+  }
+
+  #bucketToRefresh(nowMs: InstantMs): number | undefined {
+    const { table } = this.#options;
+    if (table.size === 0) return undefined;
+    const next = this.#sweep.shift();
+    if (next !== undefined && next < table.bucketCount) return next;
+    return table.staleBucket(nowMs - this.#limits.refreshIntervalMs)?.index;
+  }
+
+  #nextRefreshMs(nowMs: InstantMs): InstantMs {
+    const { refreshIntervalMs } = this.#limits;
+    const oldestMs = this.#options.table.size === 0 ? undefined : this.#options.table.oldestLookupMs();
+    const dueMs = (oldestMs ?? nowMs) + refreshIntervalMs + 1;
+    return Math.max(dueMs, nowMs + retryMs) + this.#jitter(refreshIntervalMs / 10);
+  }
+
+  #expire(nowMs: InstantMs): void {
+    this.#options.keeper.expire(nowMs);
+    this.onRecordsChanged(nowMs);
+  }
+
+  #republishDue(nowMs: InstantMs): void {
+    const { keeper, republish, table } = this.#options;
+    const room = this.#limits.maxRepublishAtOnce - this.#republishing;
+    if (table.size === 0) {
+      this.#timers.set(this.#republish, nowMs + this.#limits.republishIntervalMs);
+      return;
+    }
+    for (const record of keeper.republishDue(nowMs, room)) {
+      const begun = republish(nowMs, record, (endMs) => {
+        this.#republishing--;
+        keeper.onRepublished(endMs, record.key);
+        this.#republishNext(endMs);
+      });
+      if (begun) this.#republishing++;
+    }
+    if (this.#republishing === 0) this.#republishNext(nowMs + retryMs);
+  }
+
+  #republishNext(nowMs: InstantMs): void {
+    if (this.#republishing >= this.#limits.maxRepublishAtOnce) return;
+    const dueMs = this.#options.keeper.nextRepublishAtMs();
+    if (dueMs !== undefined) this.#timers.setEarlier(this.#republish, Math.max(nowMs, dueMs));
+  }
+
+  /** A random duration from 0 to `ms`. */
+  #jitter(ms: number): number {
+    this.#options.random.fill(this.#randomBytes);
+    const [a, b, c] = this.#randomBytes as unknown as readonly [number, number, number];
+    return Math.floor((ms * (a * 65_536 + b * 256 + c)) / 2 ** 24);
+  }
+}

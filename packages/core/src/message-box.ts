@@ -1,0 +1,135 @@
+/**
+ * Application messages that have come in: who may still be answered, and which ones we have already.
+ *
+ * A message is answered by a plugin's reply, by an empty acknowledgement, or, if nobody says anything, by one when its
+ * token expires: its sender learns in any case that it was delivered. A message sent again (its answer was lost) is not
+ * delivered again; it is answered again, if the answer is no longer than a datagram.
+ */
+import { copyBytes } from "./bytes.ts";
+import type { ApplicationMessage, ReplyToken } from "./events.ts";
+import type { InstantMs, Path } from "./machine.ts";
+import type { NodeLimits } from "./options.ts";
+import type { RefusalReason, RequestId, RequestMessage } from "./protocol.ts";
+import { Timer, type TimerQueue } from "./timers.ts";
+
+/** Answers up to this length are kept for a message that comes again; longer ones go only over streams, which lose nothing. */
+const maxKeptAnswerBytes = 1_200;
+
+export type Receipt =
+  | { readonly type: "delivered"; readonly event: ApplicationMessage }
+  | { readonly type: "refused"; readonly reason: RefusalReason }
+  | { readonly type: "again"; readonly answer: Uint8Array | undefined };
+
+export type Answer = (path: Path, requestId: RequestId, body: Uint8Array) => void;
+
+/** One message that was delivered; its timer ends what we know of it. */
+class Delivered extends Timer {
+  override readonly reason = "replyToken";
+  readonly id: number;
+  readonly path: Path;
+  readonly requestId: RequestId;
+  isAnswered = false;
+  answer: Uint8Array | undefined = undefined;
+  readonly #box: MessageBox;
+
+  constructor(box: MessageBox, id: number, path: Path, requestId: RequestId) {
+    super();
+    this.#box = box;
+    this.id = id;
+    this.path = path;
+    this.requestId = requestId;
+  }
+
+  override onDue(): void {
+    this.#box.expire(this);
+  }
+}
+
+export class MessageBox {
+  readonly #limits: NodeLimits;
+  readonly #timers: TimerQueue;
+  readonly #answer: Answer;
+  readonly #byToken = new Map<number, Delivered>();
+  readonly #byRequest = new Map<string, Delivered>();
+  #protocols: ReadonlySet<string> = new Set();
+  #lastToken = 0;
+
+  constructor(limits: NodeLimits, timers: TimerQueue, answer: Answer) {
+    this.#limits = limits;
+    this.#timers = timers;
+    this.#answer = answer;
+  }
+
+  /** Messages that may still be answered, or come again. */
+  get size(): number {
+    return this.#byToken.size;
+  }
+
+  setProtocols(names: readonly string[]): void {
+    this.#protocols = new Set(names);
+  }
+
+  /** `queueFull`: nobody polls the events. */
+  receive(nowMs: InstantMs, message: RequestMessage, from: Path, queueFull: boolean): Receipt {
+    if (message.body.type !== "application") return { type: "refused", reason: "unsupported" };
+    const { protocol, body } = message.body;
+    const earlier = this.#byRequest.get(requestKey(from, message.requestId));
+    if (earlier !== undefined) return { type: "again", answer: earlier.answer };
+    if (!this.#protocols.has(protocol)) return { type: "refused", reason: "noHandler" };
+    if (queueFull || this.#byToken.size >= this.#limits.maxReplyTokens)
+      return { type: "refused", reason: "busy" };
+    const delivered = this.#remember(nowMs, from, message.requestId);
+    const reply = { id: delivered.id };
+    return {
+      type: "delivered",
+      event: {
+        type: "messageReceived",
+        from,
+        sender: message.sender,
+        protocol,
+        body: copyBytes(body),
+        reply,
+      },
+    };
+  }
+
+  /** `false`: expired, or answered already. */
+  reply(token: ReplyToken, body: Uint8Array): boolean {
+    const delivered = this.#byToken.get(token.id);
+    if (delivered === undefined || delivered.isAnswered) return false;
+    this.#send(delivered, copyBytes(body));
+    return true;
+  }
+
+  clear(): void {
+    for (const delivered of this.#byToken.values()) this.#timers.clear(delivered);
+    this.#byToken.clear();
+    this.#byRequest.clear();
+  }
+
+  /** @internal */
+  expire(delivered: Delivered): void {
+    this.#byToken.delete(delivered.id);
+    this.#byRequest.delete(requestKey(delivered.path, delivered.requestId));
+    if (!delivered.isAnswered) this.#send(delivered, new Uint8Array(0));
+  }
+
+  #remember(nowMs: InstantMs, from: Path, requestId: RequestId): Delivered {
+    const { high, low } = requestId;
+    const delivered = new Delivered(this, ++this.#lastToken, from, { high, low });
+    this.#byToken.set(delivered.id, delivered);
+    this.#byRequest.set(requestKey(from, requestId), delivered);
+    this.#timers.set(delivered, nowMs + this.#limits.replyTokenLifetimeMs);
+    return delivered;
+  }
+
+  #send(delivered: Delivered, body: Uint8Array): void {
+    delivered.isAnswered = true;
+    if (body.length <= maxKeptAnswerBytes) delivered.answer = body;
+    this.#answer(delivered.path, delivered.requestId, body);
+  }
+}
+
+function requestKey(from: Path, { high, low }: RequestId): string {
+  return `${from.remote.key} ${high} ${low}`;
+}

@@ -1,0 +1,54 @@
+/**
+ * Writes our own messages: fills in the envelope that is the same in all of them.
+ */
+import type { Address } from "./address.ts";
+import type { NodeId } from "./node-id.ts";
+import type { Protocol, Request, RequestId, Response } from "./protocol.ts";
+
+export interface MessageWriterOptions {
+  readonly protocol: Protocol;
+  readonly id: NodeId;
+  readonly client: boolean;
+  /** Whether requests are padded, so that an unproven address is never sent over three times what it sent. */
+  readonly padded: boolean;
+  readonly dialable: () => number;
+}
+
+export class MessageWriter {
+  readonly #options: MessageWriterOptions;
+  /** Said in every message, where the address that others observe does not say it all. */
+  declared: readonly Address[] = [];
+
+  constructor(options: MessageWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes written into `into`, or `undefined` when the message does not fit what `to` can take. */
+  request(to: Address, requestId: RequestId, body: Request, into: Uint8Array): number | undefined {
+    const { protocol, id, client, padded, dialable } = this.#options;
+    const addresses = this.declared;
+    const message = {
+      kind: "request",
+      requestId,
+      sender: id,
+      client,
+      addresses,
+      want: dialable(),
+      body,
+    } as const;
+    return protocol.encode(message, into, Math.min(into.length, to.maxBytes), padded);
+  }
+
+  response(to: Address, requestId: RequestId, body: Response, into: Uint8Array): number | undefined {
+    const { protocol, id, client } = this.#options;
+    const message = {
+      kind: "response",
+      requestId,
+      sender: id,
+      client,
+      addresses: this.declared,
+      body,
+    } as const;
+    return protocol.encode(message, into, Math.min(into.length, to.maxBytes), false);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What a node is built from: checked once, completed, frozen.
+ */
+import type { AddressCodec } from "./address.ts";
+import { UsageError } from "./errors.ts";
+import { MemoryRecordStore } from "./memory-record-store.ts";
+import { NodeId } from "./node-id.ts";
+import { type NodeLimits, resolveLimits } from "./options.ts";
+import type { Protocol } from "./protocol.ts";
+import type { RecordStore, RecordValidator, Sha256 } from "./record.ts";
+import { nativeProtocol } from "./wire/native-protocol.ts";
+
+export interface NodeOptions {
+  /** As long as the protocol's ids: 32 bytes for the native one. */
+  readonly id: NodeId;
+  /** Fills with random bytes: secret-grade in adapters, seeded in a simulator. Synchronous; may not call the node. */
+  readonly random: { fill(into: Uint8Array): void };
+  readonly sha256: Sha256;
+  readonly addresses: AddressCodec;
+  /** By default {@link nativeProtocol} with `addresses`. */
+  readonly protocol?: Protocol;
+  /** By default a {@link MemoryRecordStore} of `maxRecords` and `maxRecordBytes`. */
+  readonly store?: RecordStore;
+  /** Record types beside `immutable` and `open`, by name. */
+  readonly validators?: Readonly<Record<string, RecordValidator>>;
+  /** A `client` asks and is answered, but stands in no table and stores nothing for others. Default `server`. */
+  readonly mode?: "server" | "client";
+  /**
+   * Whether requests that may draw a large answer are padded, so that no forged source address is sent more than three
+   * times what was sent in its name. Default true; turn it off where a layer below proves addresses.
+   */
+  readonly padRequests?: boolean;
+  readonly limits?: Partial<NodeLimits>;
+}
+
+export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits">> {
+  readonly limits: NodeLimits;
+}
+
+/** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
+export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
+  const { id, random, sha256, addresses, mode = "server", validators = {}, padRequests = true } = given;
+  const limits = resolveLimits(given.limits ?? {});
+  demand(typeof random?.fill === "function", "random", random, "an object with fill(into)");
+  demand(typeof sha256 === "function", "sha256", sha256, "a function from bytes to 32 bytes");
+  demand(typeof addresses?.decode === "function", "addresses", addresses, "an AddressCodec");
+  demand(mode === "server" || mode === "client", "mode", mode, '"server" or "client"');
+  const protocol = given.protocol ?? nativeProtocol({ addresses });
+  demand(
+    id instanceof NodeId && id.length === protocol.idBytes,
+    "id",
+    id,
+    `a NodeId of ${protocol.idBytes} bytes`,
+  );
+  const store =
+    given.store ?? new MemoryRecordStore({ maxRecords: limits.maxRecords, maxBytes: limits.maxRecordBytes });
+  return Object.freeze({
+    id,
+    random,
+    sha256,
+    addresses,
+    protocol,
+    store,
+    validators,
+    mode,
+    padRequests,
+    limits,
+  });
+}
+
+function demand(isRight: boolean, name: string, value: unknown, allowed: string): void {
+  if (!isRight) throw new UsageError("invalidOption", `${name}: ${String(value)}; allowed is ${allowed}`);
+}

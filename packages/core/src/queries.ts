@@ -1,0 +1,294 @@
+/**
+ * Begins the queries that commands and maintenance ask for, and keeps what they have in common: options, seeds from the
+ * table, what a finished walk teaches.
+ */
+import type { Address } from "./address.ts";
+import { BootstrapQuery } from "./bootstrap-query.ts";
+import type { QueryOptions } from "./commands.ts";
+import type { Contact, Seed } from "./contact.ts";
+import { DisjointLookup } from "./disjoint-lookup.ts";
+import { distanceShare } from "./distance.ts";
+import { KadError, UsageError } from "./errors.ts";
+import type { EventQueue } from "./event-queue.ts";
+import type { NodeEvent, QueryFinished, QueryId, RemoteErrorCode } from "./events.ts";
+import { FindQuery } from "./find-query.ts";
+import { GetQuery } from "./get-query.ts";
+import { Lookup } from "./lookup.ts";
+import type { InstantMs, Path } from "./machine.ts";
+import { NetworkSize } from "./network-size.ts";
+import type { NodeId } from "./node-id.ts";
+import type { NodeLimits } from "./options.ts";
+import type { PeerHistory } from "./peer-history.ts";
+import type { RequestType, WireRecord } from "./protocol.ts";
+import { PutQuery } from "./put-query.ts";
+import type { Query } from "./query.ts";
+import { QueryPool } from "./query-pool.ts";
+import { type ResolvedQueryOptions, resolveQueryOptions } from "./query-settings.ts";
+import type { DhtRecord, RecordKey, StoredRecord } from "./record.ts";
+import type { RecordKeeper } from "./record-keeper.ts";
+import type { RoutingTable } from "./routing-table.ts";
+import type { Rpc } from "./rpc.ts";
+import { SendRoom } from "./send-room.ts";
+import { SingleQuery } from "./single-query.ts";
+import type { TimerQueue } from "./timers.ts";
+import type { Walk } from "./walk.ts";
+
+export interface QueriesOptions {
+  readonly self: NodeId;
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  readonly rpc: Rpc;
+  readonly table: RoutingTable;
+  readonly keeper: RecordKeeper;
+  readonly history: PeerHistory;
+  /** Requests that the protocol has. */
+  readonly requests: ReadonlySet<RequestType>;
+  readonly events: EventQueue;
+  readonly groupOf: (address: Address) => string | undefined;
+  readonly unixMs: () => number | undefined;
+  readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
+  readonly onJoined: (nowMs: InstantMs) => void;
+  readonly onRecordsChanged: (nowMs: InstantMs) => void;
+}
+
+type OnEnd = (nowMs: InstantMs, finished: QueryFinished) => void;
+
+/** A put goes on past `results` to at most so many times as many holders, when the closest lie too densely. */
+const maxSafeFactor = 2;
+
+export class Queries {
+  readonly #options: QueriesOptions;
+  readonly #limits: NodeLimits;
+  readonly #pool: QueryPool;
+  readonly #size = new NetworkSize();
+  readonly #room: SendRoom;
+
+  constructor(options: QueriesOptions) {
+    const { limits, timers, rpc, history, events } = options;
+    this.#options = options;
+    this.#limits = limits;
+    this.#room = new SendRoom(limits);
+    this.#pool = new QueryPool({
+      limits,
+      timers,
+      rpc,
+      onFinished: (event) => events.push(event),
+      onProgress: (query) => events.progressed(query),
+      isSuspect: (nowMs, { addresses }) =>
+        addresses.every((address) => history.isSuspect(nowMs, address.key)),
+    });
+  }
+
+  get size(): number {
+    return this.#pool.size;
+  }
+
+  /** Bytes of application messages that wait or are under way. */
+  get sendBytes(): number {
+    return this.#room.used;
+  }
+
+  /** Estimate of the number of other nodes; `undefined` until enough walks tell. */
+  networkSize(nowMs: InstantMs): number | undefined {
+    return this.#size.estimate(nowMs);
+  }
+
+  progress(id: QueryId): NodeEvent | undefined {
+    const progress = this.#pool.progress(id);
+    if (progress === undefined) return undefined;
+    return { type: "queryProgressed", query: id, step: progress.step, result: progress.query.result() };
+  }
+
+  pollTransmit: QueryPool["pollTransmit"] = (nowMs, into) => this.#pool.pollTransmit(nowMs, into);
+
+  cancel(nowMs: InstantMs, id: QueryId): boolean {
+    return this.#pool.cancel(nowMs, id);
+  }
+
+  closeAll(nowMs: InstantMs): void {
+    this.#pool.closeAll(nowMs);
+  }
+
+  /** A link is open again. */
+  wakeAll(): void {
+    this.#pool.wakeAll();
+  }
+
+  bootstrap(nowMs: InstantMs, seeds: readonly Seed[], options: QueryOptions): QueryId {
+    const { self, table, onJoined } = this.#options;
+    const resolved = this.#resolve(options, this.#limits.bucketSize);
+    const walk = this.#lookup(self, resolved);
+    walk.addSeeds(table.closest(self, this.#limits.bucketSize));
+    const finish: OnEnd = (endMs, finished) => {
+      if (finished.end === "converged") onJoined(endMs);
+    };
+    return this.#begin(nowMs, new BootstrapQuery(walk, seeds), resolved, { walk, finish });
+  }
+
+  ping(nowMs: InstantMs, to: Seed, options: QueryOptions): QueryId {
+    return this.#begin(nowMs, new SingleQuery(to, { type: "ping" }), this.#resolve(options, 1));
+  }
+
+  findNode(nowMs: InstantMs, target: NodeId, options: QueryOptions): QueryId {
+    const resolved = this.#resolve(options, this.#limits.findResults);
+    const walk = this.#walk(nowMs, target, resolved);
+    return this.#begin(nowMs, new FindQuery(walk), resolved, { walk });
+  }
+
+  get(nowMs: InstantMs, key: RecordKey, options: QueryOptions): QueryId {
+    const { keeper, unixMs, onMisbehaved } = this.#options;
+    const resolved = this.#resolve(options, this.#limits.findResults);
+    const walk = this.#walk(nowMs, key, resolved);
+    const query = new GetQuery({
+      walk,
+      key,
+      types: keeper.types,
+      unixMs,
+      quorum: resolved.quorum,
+      local: toWire(nowMs, keeper.get(nowMs, key)),
+      onInvalid: (from) => onMisbehaved(from, "invalidValue"),
+    });
+    return this.#begin(nowMs, query, resolved);
+  }
+
+  put(nowMs: InstantMs, record: DhtRecord, options: QueryOptions): QueryId {
+    const { keeper, unixMs, onRecordsChanged } = this.#options;
+    const resolved = this.#resolve(options, this.#limits.bucketSize);
+    const wire = keeper.types.toWire(unixMs(), record);
+    this.#checkRoom();
+    const id = this.#beginPut(nowMs, wire, resolved);
+    keeper.keepOwn(nowMs, unixMs(), record);
+    onRecordsChanged(nowMs);
+    return id;
+  }
+
+  send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options: QueryOptions): QueryId {
+    const resolved = this.#resolve(options, 1);
+    const peer = to.id?.key ?? to.addresses[0]?.key ?? "";
+    const isTaken = this.#room.take(peer, body.length);
+    const query = new SingleQuery(to, { type: "application", protocol, body }, () => {
+      if (isTaken) this.#room.giveBack(peer, body.length);
+    });
+    if (!isTaken) query.refuse("busy");
+    else if (!this.#options.requests.has("application")) query.refuse("unsupported");
+    return this.#begin(nowMs, query, resolved);
+  }
+
+  /** A walk of the node's own. `false`: no room for it now. */
+  refresh(nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void): boolean {
+    if (this.#pool.full) return false;
+    const resolved = this.#resolve({}, this.#limits.findResults);
+    const walk = this.#walk(nowMs, target, resolved);
+    this.#begin(nowMs, new FindQuery(walk), resolved, { walk, finish: onEnd, isOwn: true });
+    return true;
+  }
+
+  /** Passes a held record on to the closest. `false`: no room for it now. */
+  republish(nowMs: InstantMs, record: StoredRecord, onEnd: (nowMs: InstantMs) => void): boolean {
+    if (this.#pool.full) return false;
+    const wire = toWire(nowMs, record) as WireRecord;
+    this.#beginPut(nowMs, wire, this.#resolve({}, this.#limits.bucketSize), onEnd);
+    return true;
+  }
+
+  #beginPut(nowMs: InstantMs, record: WireRecord, options: ResolvedQueryOptions, onOwnEnd?: OnEnd): QueryId {
+    const { results } = options;
+    const walk = this.#walk(nowMs, record.key, options);
+    const safeResults = (closest: readonly Contact[]) =>
+      this.#safeResults(nowMs, record.key, closest, results);
+    const query = new PutQuery({ walk, record, results, safeResults });
+    const own = onOwnEnd === undefined ? {} : { finish: onOwnEnd, isOwn: true };
+    return this.#begin(nowMs, query, options, { walk, ...own });
+  }
+
+  #begin(
+    nowMs: InstantMs,
+    query: Query,
+    { timeoutMs, progress }: ResolvedQueryOptions,
+    {
+      walk,
+      finish,
+      isOwn = false,
+    }: { readonly walk?: Walk; readonly finish?: OnEnd; readonly isOwn?: boolean } = {},
+  ): QueryId {
+    if (!isOwn) this.#checkRoom();
+    const onEnd = (endMs: InstantMs, finished: QueryFinished) => {
+      if (walk !== undefined && finished.end === "converged") this.#learn(endMs, walk);
+      finish?.(endMs, finished);
+      if (!isOwn) this.#options.events.push(finished);
+    };
+    return this.#pool.begin(nowMs, query, { timeoutMs, progress, onEnd });
+  }
+
+  /** What a walk that converged tells about the size of the network, and about a neighbourhood that is too dense. */
+  #learn(nowMs: InstantMs, walk: Walk): void {
+    const ids = walk.closest().map((contact) => contact.id);
+    if (this.#size.isTooDense(nowMs, walk.target, ids)) {
+      const message = `the nodes closest to ${walk.target.toHex()} lie closer together than chance allows`;
+      this.#options.events.push({ type: "error", error: new KadError("denseNeighbourhood", message) });
+      return;
+    }
+    if (ids.length >= this.#limits.findResults) this.#size.onLookup(nowMs, walk.target, ids);
+  }
+
+  /** Where liars crowd around a key, a put goes on until it has reached as far as honest nodes are expected. */
+  #safeResults(nowMs: InstantMs, key: RecordKey, closest: readonly Contact[], results: number): number {
+    const ids = closest.map((contact) => contact.id);
+    if (!this.#size.isTooDense(nowMs, key, ids)) return results;
+    const expected = this.#size.expectedDistanceShare(nowMs, results);
+    const farthest = ids.at(-1);
+    if (expected === undefined || farthest === undefined || distanceShare(key, farthest) >= expected)
+      return results;
+    return Math.min(results * maxSafeFactor, closest.length + results);
+  }
+
+  #walk(nowMs: InstantMs, target: NodeId, options: ResolvedQueryOptions): Walk {
+    const { table } = this.#options;
+    table.onLookup(nowMs, target);
+    const seeds = table.closest(target, Math.max(this.#limits.bucketSize, options.results));
+    const walk =
+      options.paths === 1
+        ? this.#lookup(target, options)
+        : new DisjointLookup(this.#lookupOptions(target, options), options.paths);
+    walk.addSeeds(seeds);
+    return walk;
+  }
+
+  #lookup(target: NodeId, options: ResolvedQueryOptions): Lookup {
+    return new Lookup(this.#lookupOptions(target, options));
+  }
+
+  #lookupOptions(
+    target: NodeId,
+    { results, parallelism }: ResolvedQueryOptions,
+  ): ConstructorParameters<typeof Lookup>[0] {
+    const { self, groupOf } = this.#options;
+    const { stalledParallelism, maxCandidates, maxPerSubnetInLookup } = this.#limits;
+    return {
+      target,
+      self,
+      results,
+      parallelism,
+      stalledParallelism,
+      maxCandidates,
+      maxPerSubnet: maxPerSubnetInLookup,
+      groupOf,
+    };
+  }
+
+  #resolve(options: QueryOptions, results: number): ResolvedQueryOptions {
+    return resolveQueryOptions(this.#limits, options, results);
+  }
+
+  #checkRoom(): void {
+    const { maxQueries } = this.#limits;
+    if (this.#pool.full)
+      throw new UsageError("tooMany", `queries: ${this.#pool.size}; allowed at once are ${maxQueries}`);
+  }
+}
+
+function toWire(nowMs: InstantMs, record: StoredRecord | undefined): WireRecord | undefined {
+  if (record === undefined) return undefined;
+  const { typeCode, key, body, expiresAtMs } = record;
+  return { typeCode, key, lifetimeMs: expiresAtMs - nowMs, body };
+}

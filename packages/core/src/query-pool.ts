@@ -1,0 +1,240 @@
+/**
+ * All queries of a node: whose turn it is to ask, when each ends, and that each ends exactly once.
+ *
+ * Queries that may have something to ask stand in a ring and take turns, one request each, so no early query starves a
+ * late one. A query leaves the ring when it waits, and comes back when something is reported to it.
+ */
+
+import type { Seed } from "./contact.ts";
+import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
+import type { InstantMs, Path, Transmit } from "./machine.ts";
+import type { NodeLimits } from "./options.ts";
+import type { ResponseMessage } from "./protocol.ts";
+import type { Asked, Query } from "./query.ts";
+import { Ring } from "./ring.ts";
+import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
+import { CallbackTimer, Timer, type TimerQueue } from "./timers.ts";
+
+export interface QueryPoolOptions {
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  readonly rpc: Rpc;
+  /** A query that a caller began has ended. */
+  readonly onFinished: (event: QueryFinished) => void;
+  readonly onProgress: (query: QueryId) => void;
+  /** A peer known to be failing is asked, but nobody waits for it. */
+  readonly isSuspect: (nowMs: InstantMs, to: Seed) => boolean;
+}
+
+/** How a query is run; the query itself knows nothing of it. */
+export interface QuerySettings {
+  readonly timeoutMs: number;
+  readonly progress: boolean;
+  /** For queries of the node's own: called instead of an event. */
+  readonly onEnd?: (nowMs: InstantMs, finished: QueryFinished) => void;
+}
+
+/** A query under way, and the owner of its requests. Its own timer is its deadline. */
+class RunningQuery extends Timer implements RequestOwner {
+  override readonly reason: string = "query";
+  readonly queryId: QueryId;
+  readonly query: Query;
+  readonly settings: QuerySettings;
+  readonly requests: Set<PendingRequest> = new Set();
+  readonly startedAtMs: InstantMs;
+  requestCount = 0;
+  responseCount = 0;
+  failureCount = 0;
+  step = 0;
+  isReady = false;
+  hasEnded = false;
+  readonly #pool: QueryPool;
+
+  constructor(pool: QueryPool, queryId: QueryId, query: Query, settings: QuerySettings, nowMs: InstantMs) {
+    super();
+    this.#pool = pool;
+    this.queryId = queryId;
+    this.query = query;
+    this.settings = settings;
+    this.startedAtMs = nowMs;
+  }
+
+  override onDue(nowMs: InstantMs): void {
+    this.#pool.end(nowMs, this, "timedOut");
+  }
+
+  onResponse(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void {
+    this.requests.delete(request);
+    this.responseCount++;
+    this.query.onResponse(nowMs, request, response, from);
+    this.#pool.onReport(nowMs, this);
+  }
+
+  onSlow(nowMs: InstantMs, request: PendingRequest): void {
+    this.query.onSlow(request);
+    this.#pool.onReport(nowMs, this);
+  }
+
+  onOverdue(nowMs: InstantMs, request: PendingRequest): void {
+    this.query.onOverdue(request);
+    this.#pool.onReport(nowMs, this);
+  }
+
+  onFailure(nowMs: InstantMs, request: PendingRequest, reason: FailureReason): void {
+    this.requests.delete(request);
+    this.failureCount++;
+    this.query.onFailure(nowMs, request, reason);
+    this.#pool.onReport(nowMs, this);
+  }
+
+  stats(nowMs: InstantMs): QueryStats {
+    const { rounds, hops } = this.query.figures();
+    return {
+      startedAtMs: this.startedAtMs,
+      durationMs: nowMs - this.startedAtMs,
+      requests: this.requestCount,
+      responses: this.responseCount,
+      failures: this.failureCount,
+      rounds,
+      hops,
+    };
+  }
+}
+
+export class QueryPool {
+  readonly #options: QueryPoolOptions;
+  readonly #running = new Map<QueryId, RunningQuery>();
+  readonly #ready = new Ring<RunningQuery>();
+  readonly #sendWindow: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
+  readonly #canAsk: (to: Seed) => boolean;
+  #lastId = 0;
+
+  constructor(options: QueryPoolOptions) {
+    this.#options = options;
+    this.#canAsk = (to) => options.rpc.isOpen(to.addresses);
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  get full(): boolean {
+    return this.#running.size >= this.#options.limits.maxQueries;
+  }
+
+  begin(nowMs: InstantMs, query: Query, settings: QuerySettings): QueryId {
+    const id = ++this.#lastId;
+    const running = new RunningQuery(this, id, query, settings, nowMs);
+    this.#running.set(id, running);
+    this.#options.timers.set(running, nowMs + settings.timeoutMs);
+    this.onReport(nowMs, running);
+    return id;
+  }
+
+  /** `false`: no such query, or it has ended. */
+  cancel(nowMs: InstantMs, id: QueryId): boolean {
+    const running = this.#running.get(id);
+    if (running === undefined) return false;
+    this.end(nowMs, running, "cancelled");
+    return true;
+  }
+
+  closeAll(nowMs: InstantMs): void {
+    for (const running of [...this.#running.values()]) this.end(nowMs, running, "closed");
+    this.#options.timers.clear(this.#sendWindow);
+  }
+
+  /** A link is open again: candidates that were passed over may be asked. */
+  wakeAll(): void {
+    for (const running of this.#running.values()) this.#makeReady(running);
+  }
+
+  progress(id: QueryId): { readonly step: number; readonly query: Query } | undefined {
+    const running = this.#running.get(id);
+    return running === undefined ? undefined : { step: ++running.step, query: running.query };
+  }
+
+  /** Writes the next request of whoever's turn it is. */
+  pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    for (;;) {
+      const running = this.#ready.peek();
+      if (running === undefined) return undefined;
+      if (!running.hasEnded) {
+        if (this.#isHeldBack(nowMs)) return undefined;
+        const step = running.query.next(nowMs, this.#canAsk);
+        if (step.type === "ask") {
+          this.#ready.shift();
+          this.#ready.push(running);
+          const transmit = this.#ask(nowMs, running, step, into);
+          if (transmit !== undefined) return transmit;
+          continue;
+        }
+        if (step.type === "end") this.end(nowMs, running, step.end);
+      }
+      this.#ready.shift();
+      running.isReady = false;
+    }
+  }
+
+  /** @internal a query's request has been reported on: it may have ended by that, or may ask again */
+  onReport(nowMs: InstantMs, running: RunningQuery): void {
+    if (running.hasEnded) return;
+    const step = running.query.next(nowMs, never);
+    if (step.type === "end") {
+      this.end(nowMs, running, step.end);
+      return;
+    }
+    this.#makeReady(running);
+    if (running.settings.progress) this.#options.onProgress(running.queryId);
+  }
+
+  /** @internal */
+  end(nowMs: InstantMs, running: RunningQuery, end: QueryEnd): void {
+    if (running.hasEnded) return;
+    running.hasEnded = true;
+    this.#running.delete(running.queryId);
+    this.#options.timers.clear(running);
+    for (const request of running.requests) this.#options.rpc.detach(request);
+    running.requests.clear();
+    const { query, queryId, settings } = running;
+    const finished: QueryFinished = {
+      type: "queryFinished",
+      query: queryId,
+      end,
+      result: query.result(),
+      stats: running.stats(nowMs),
+    };
+    query.release?.();
+    if (settings.onEnd === undefined) this.#options.onFinished(finished);
+    else settings.onEnd(nowMs, finished);
+  }
+
+  #ask(nowMs: InstantMs, running: RunningQuery, asked: Asked, into: Uint8Array): Transmit | undefined {
+    const { rpc, isSuspect } = this.#options;
+    const request = rpc.create(asked.to, asked.body, running);
+    running.requests.add(request);
+    running.requestCount++;
+    const suspect = isSuspect(nowMs, asked.to);
+    const transmit = rpc.begin(nowMs, request, into);
+    if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);
+    return transmit;
+  }
+
+  /** No room for another request: when time alone brings it, a timer makes sure of another pump. */
+  #isHeldBack(nowMs: InstantMs): boolean {
+    const { rpc, timers } = this.#options;
+    const { free, freeAtMs } = rpc.room(nowMs);
+    if (!free && freeAtMs !== undefined) timers.setEarlier(this.#sendWindow, freeAtMs);
+    return !free;
+  }
+
+  #makeReady(running: RunningQuery): void {
+    if (running.isReady) return;
+    running.isReady = true;
+    this.#ready.push(running);
+  }
+}
+
+function never(): boolean {
+  return false;
+}

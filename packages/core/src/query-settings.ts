@@ -1,0 +1,56 @@
+/**
+ * The options of one query, checked and completed from the node's limits.
+ */
+import type { QueryOptions } from "./commands.ts";
+import { UsageError } from "./errors.ts";
+import { limitSpecs, type NodeLimits } from "./options.ts";
+
+export interface ResolvedQueryOptions {
+  readonly timeoutMs: number;
+  readonly parallelism: number;
+  readonly results: number;
+  readonly paths: number;
+  readonly quorum: number | undefined;
+  readonly progress: boolean;
+}
+
+const ranges: Readonly<
+  Record<"timeoutMs" | "parallelism" | "results" | "paths" | "quorum", readonly [number, number]>
+> = {
+  timeoutMs: [limitSpecs.queryTimeoutMs.min, limitSpecs.queryTimeoutMs.max],
+  parallelism: [limitSpecs.parallelism.min, limitSpecs.parallelism.max],
+  results: [1, 255],
+  paths: [1, 8],
+  quorum: [1, 255],
+};
+
+/** @throws UsageError `invalidOption` that names the option, the value and the range */
+export function resolveQueryOptions(
+  limits: NodeLimits,
+  options: QueryOptions,
+  results: number,
+): ResolvedQueryOptions {
+  for (const name of Object.keys(ranges) as (keyof typeof ranges)[]) check(name, options[name]);
+  return {
+    timeoutMs: options.timeoutMs ?? limits.queryTimeoutMs,
+    parallelism: options.parallelism ?? limits.parallelism,
+    results: options.results ?? results,
+    paths: options.paths ?? 1,
+    quorum: options.quorum,
+    progress: options.progress ?? false,
+  };
+}
+
+function check(name: keyof typeof ranges, value: unknown): void {
+  if (value === undefined) return;
+  const [min, max] = ranges[name];
+  const isWhole =
+    typeof value === "number" &&
+    (Number.isInteger(value) || (name === "timeoutMs" && Number.isFinite(value)));
+  if (!isWhole || value < min || value > max) {
+    throw new UsageError(
+      "invalidOption",
+      `${name}: ${String(value)}; allowed is a number from ${min} to ${max}`,
+    );
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Answers the requests of others.
+ *
+ * Answers wait in a bounded ring and are written when polled. When the ring is full a request is dropped before any work.
+ * To an address that nobody has proven, an answer is never over three times as long as the request (QUIC's rule).
+ */
+import type { Counters } from "./counters.ts";
+import type { EventQueue } from "./event-queue.ts";
+import type { RemoteErrorCode } from "./events.ts";
+import type { InstantMs, Path, Transmit } from "./machine.ts";
+import type { MessageBox } from "./message-box.ts";
+import type { MessageWriter } from "./message-writer.ts";
+import type { NodeId } from "./node-id.ts";
+import type { NodeLimits } from "./options.ts";
+import type { RefusalReason, RequestId, RequestMessage, Response, WireRecord } from "./protocol.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
+import type { RecordKey } from "./record.ts";
+import type { RecordKeeper } from "./record-keeper.ts";
+import { Ring } from "./ring.ts";
+import type { RoutingTable } from "./routing-table.ts";
+import type { WriteTokens } from "./write-token.ts";
+
+/** Longest answer to an unproven address, as a multiple of the request. */
+const amplification = 3;
+
+/** What to say, as far as it is known before it is written. */
+type Plan =
+  | { readonly type: "ready"; readonly body: Response }
+  | { readonly type: "nodes"; readonly target: NodeId; readonly wantToken: boolean }
+  | { readonly type: "value"; readonly key: RecordKey };
+
+interface Reply {
+  readonly path: Path;
+  readonly requestId: RequestId;
+  /** Kinds of address that the asker can dial. */
+  readonly want: number;
+  readonly asker: NodeId | undefined;
+  readonly maxBytes: number;
+  readonly plan: Plan;
+}
+
+export interface ResponderOptions {
+  readonly limits: NodeLimits;
+  readonly counters: Counters;
+  readonly table: RoutingTable;
+  readonly keeper: RecordKeeper;
+  readonly tokens: WriteTokens;
+  readonly rates: RateLimiter;
+  readonly writer: MessageWriter;
+  readonly events: EventQueue;
+  readonly box: MessageBox;
+  /** Whom requests are counted by; `undefined`: exempt. */
+  readonly sourceOf: (path: Path) => string | undefined;
+  readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
+  /** A record was taken from somebody: its deadlines have changed. */
+  readonly onStored: (nowMs: InstantMs) => void;
+}
+
+export class Responder {
+  readonly #options: ResponderOptions;
+  readonly #replies: Ring<Reply> = new Ring();
+  #closed = false;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+  }
+
+  get queued(): number {
+    return this.#replies.length;
+  }
+
+  /** `false`: dropped and counted, no work was done. */
+  admit(nowMs: InstantMs, from: Path): boolean {
+    const { counters, limits, rates, sourceOf, onMisbehaved } = this.#options;
+    const source = sourceOf(from);
+    if (source !== undefined) {
+      const verdict = rates.take(nowMs, source);
+      if (verdict !== "allowed") {
+        counters.dropped[verdict === "limited" ? "rateLimited" : "banned"]++;
+        if (verdict === "newlyBanned") onMisbehaved(from, "rateLimited");
+        return false;
+      }
+    }
+    if (this.#replies.length < limits.maxQueuedReplies) return true;
+    counters.dropped.repliesFull++;
+    return false;
+  }
+
+  /** `bytes`: how long the request was. */
+  onRequest(
+    nowMs: InstantMs,
+    message: RequestMessage,
+    from: Path,
+    unixMs: number | undefined,
+    bytes: number,
+  ): void {
+    const plan = this.#plan(nowMs, message, from, unixMs);
+    if (plan !== undefined) this.#queue(message, from, bytes, plan);
+  }
+
+  /** A request that cannot be read, or of a kind that we do not know. */
+  refuse(requestId: RequestId, from: Path, reason: RefusalReason, bytes: number): void {
+    const { high, low } = requestId;
+    const maxBytes = from.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
+    const plan = this.#refusal(reason);
+    this.#replies.push({ path: from, requestId: { high, low }, want: 0, asker: undefined, maxBytes, plan });
+  }
+
+  /** The answer to an application message; it has room of its own, bounded by the number of reply tokens. */
+  answer(path: Path, requestId: RequestId, body: Uint8Array): void {
+    if (this.#closed) return;
+    const plan: Plan = { type: "ready", body: { type: "application", body } };
+    this.#replies.push({
+      path,
+      requestId,
+      want: 0,
+      asker: undefined,
+      maxBytes: Number.POSITIVE_INFINITY,
+      plan,
+    });
+  }
+
+  pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    for (;;) {
+      const reply = this.#replies.shift();
+      if (reply === undefined) return undefined;
+      const { path, requestId, maxBytes } = reply;
+      const room = maxBytes < into.length ? into.subarray(0, maxBytes) : into;
+      const { writer } = this.#options;
+      const length =
+        writer.response(path.remote, requestId, this.#body(nowMs, reply), room) ??
+        writer.response(path.remote, requestId, this.#tooLarge(), room);
+      if (length !== undefined) return { path, peer: path.peer, length, tag: 0 };
+    }
+  }
+
+  /** What is queued can still be polled; nothing new comes. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #queue(message: RequestMessage, from: Path, bytes: number, plan: Plan): void {
+    const { requestId, want, sender } = message;
+    const maxBytes = from.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
+    this.#replies.push({ path: from, requestId, want, asker: sender, maxBytes, plan });
+  }
+
+  #plan(nowMs: InstantMs, message: RequestMessage, from: Path, unixMs: number | undefined): Plan | undefined {
+    const { body } = message;
+    switch (body.type) {
+      case "ping":
+        return pong;
+      case "findNode":
+        return { type: "nodes", target: body.target, wantToken: body.wantToken };
+      case "getValue":
+        return { type: "value", key: body.key };
+      case "putValue":
+        return this.#store(nowMs, body.record, body.token, from, unixMs);
+      case "application":
+        return this.#deliver(nowMs, message, from);
+    }
+  }
+
+  #store(
+    nowMs: InstantMs,
+    record: WireRecord,
+    token: Uint8Array | undefined,
+    from: Path,
+    unixMs: number | undefined,
+  ): Plan {
+    const { tokens, keeper, sourceOf, onStored } = this.#options;
+    const isProven = from.peer !== undefined;
+    if (!isProven && (token === undefined || !tokens.check(nowMs, from.remote, record.key, token)))
+      return this.#refusal("badToken");
+    const outcome = keeper.accept(nowMs, unixMs, record, sourceOf(from));
+    if (outcome.type === "refused") {
+      if (outcome.reason === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
+      return this.#refusal(outcome.reason);
+    }
+    onStored(nowMs);
+    return stored;
+  }
+
+  #deliver(nowMs: InstantMs, message: RequestMessage, from: Path): Plan | undefined {
+    const { box, events, counters } = this.#options;
+    const receipt = box.receive(nowMs, message, from, events.messagesFull);
+    if (receipt.type === "refused") return this.#refusal(receipt.reason);
+    if (receipt.type === "delivered") {
+      events.push(receipt.event);
+      return undefined;
+    }
+    counters.dropped.duplicate++;
+    return receipt.answer === undefined
+      ? undefined
+      : { type: "ready", body: { type: "application", body: receipt.answer } };
+  }
+
+  #body(nowMs: InstantMs, reply: Reply): Response {
+    const { plan } = reply;
+    if (plan.type === "ready") return plan.body;
+    if (plan.type === "nodes") return this.#nodes(nowMs, reply, plan.target, plan.wantToken);
+    const held = this.#options.keeper.get(nowMs, plan.key);
+    if (held === undefined) return this.#nodes(nowMs, reply, plan.key, false);
+    const { typeCode, key, body, expiresAtMs } = held;
+    return { type: "value", record: { typeCode, key, lifetimeMs: expiresAtMs - nowMs, body } };
+  }
+
+  #nodes(nowMs: InstantMs, reply: Reply, target: NodeId, wantToken: boolean): Response {
+    const { table, tokens, limits } = this.#options;
+    const { want, asker, path } = reply;
+    const contacts = table.closest(target, limits.bucketSize, (contact) => {
+      if (asker !== undefined && contact.id.key === asker.key) return false;
+      return contact.addresses.some((address) => (address.kind & want) !== 0);
+    });
+    const token = wantToken && path.peer === undefined ? tokens.issue(nowMs, path.remote, target) : undefined;
+    return { type: "nodes", contacts, token };
+  }
+
+  #refusal(reason: RefusalReason): Plan {
+    this.#options.counters.refused[reason]++;
+    return { type: "ready", body: { type: "refused", reason } };
+  }
+
+  #tooLarge(): Response {
+    this.#options.counters.refused.tooLarge++;
+    return { type: "refused", reason: "tooLarge" };
+  }
+}
+
+const pong: Plan = { type: "ready", body: { type: "pong" } };
+const stored: Plan = { type: "ready", body: { type: "stored" } };

@@ -1,0 +1,486 @@
+/**
+ * Requests and their answers: ids, deadlines, retransmission, the next address of a peer, matching.
+ *
+ * Kademlia §2.3 only says that a request has a random id which the reply echoes. Two separate instants follow
+ * libtorrent and dht-rpc: a *soft* timeout frees the slot (and sends the request again), a *hard* one gives up. Every
+ * sending is an attempt with an id of its own, so a late answer is known for what it is, and its round trip is exact.
+ */
+import type { Address } from "./address.ts";
+import type { Seed } from "./contact.ts";
+import type { FailureReason, QueryId } from "./events.ts";
+import { InFlightWindow } from "./in-flight-window.ts";
+import type { InstantMs, Path, SendFailure, Transmit } from "./machine.ts";
+import type { MessageWriter } from "./message-writer.ts";
+import type { NodeLimits } from "./options.ts";
+import type { PeerHistory } from "./peer-history.ts";
+import type { Request, RequestId, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
+import { Ring } from "./ring.ts";
+import type { DropReason } from "./stats.ts";
+import { Timer, type TimerQueue } from "./timers.ts";
+
+/** Who asked, and hears what becomes of it: a query, or maintenance. Exactly one of the two ends is called, once. */
+export interface RequestOwner {
+  readonly queryId: QueryId | undefined;
+  /** End: the answer. Byte fields of `response` are borrowed. */
+  onResponse(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void;
+  /** The soft timeout has passed: another may be asked beside it. */
+  onSlow(nowMs: InstantMs, request: PendingRequest): void;
+  /** Its last attempt is late too: nobody should wait for it, though its answer still counts. */
+  onOverdue(nowMs: InstantMs, request: PendingRequest): void;
+  /** End: no answer will be known any more. */
+  onFailure(nowMs: InstantMs, request: PendingRequest, reason: FailureReason): void;
+}
+
+/** What the node learns of peers from their requests, whoever owns those. */
+export interface RpcObserver {
+  onOverdue(nowMs: InstantMs, request: PendingRequest): void;
+  onUnreachable(nowMs: InstantMs, request: PendingRequest, address: Address): void;
+  onTimedOut(nowMs: InstantMs, request: PendingRequest): void;
+}
+
+type RequestState = "waiting" | "inFlight" | "slow" | "overdue" | "ended";
+
+interface Attempt extends RequestId {
+  readonly request: PendingRequest;
+  readonly address: Address;
+  /** `undefined` once it was sent twice with the same id: the answer then tells no time (Karn). */
+  sentAtMs: InstantMs | undefined;
+  /** Which part of the send window counts it, `undefined` once answered. */
+  window: number | undefined;
+  failed: boolean;
+}
+
+/** One request to one peer. Its deadline is the earliest of: next attempt, hard timeout. */
+export class PendingRequest extends Timer {
+  override readonly reason = "request";
+  readonly to: Seed;
+  /** Those of the peer's that we can dial, the one to try first in front. */
+  readonly addresses: readonly Address[];
+  readonly body: Request;
+  /** `undefined` once the query has ended: the answer still teaches us about the peer. */
+  owner: RequestOwner | undefined;
+  state: RequestState = "waiting";
+  /** @internal one for each id used */
+  readonly attempts: Attempt[] = [];
+  /** @internal times that it was sent */
+  sendings = 0;
+  /** @internal */
+  nextAtMs: InstantMs | undefined = undefined;
+  /** @internal */
+  hardAtMs: InstantMs = 0;
+  /** @internal an attempt of it waits to be sent */
+  queued = false;
+  readonly #rpc: Rpc;
+
+  constructor(rpc: Rpc, to: Seed, body: Request, owner: RequestOwner) {
+    super();
+    this.#rpc = rpc;
+    this.to = to;
+    this.addresses = rpc.reachable(to.addresses);
+    this.body = body;
+    this.owner = owner;
+  }
+
+  override onDue(nowMs: InstantMs): void {
+    this.#rpc.onDue(nowMs, this);
+  }
+}
+
+/** What a response was: the end of a request, or a reason to drop it. */
+export type ResponseOutcome =
+  | { readonly type: "answered"; readonly request: PendingRequest; readonly address: Address }
+  | { readonly type: "dropped"; readonly reason: DropReason };
+
+const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> = {
+  ping: ["pong"],
+  findNode: ["nodes"],
+  getValue: ["value", "nodes"],
+  putValue: ["stored"],
+  application: ["application"],
+};
+
+/** Random bytes are drawn for so many request ids at once. */
+const idsPerDraw = 64;
+
+export interface RpcOptions {
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  readonly history: PeerHistory;
+  readonly writer: MessageWriter;
+  readonly random: { fill(into: Uint8Array): void };
+  readonly observer: RpcObserver;
+  /** Kinds of address that we can dial, as bits. */
+  readonly dialable: () => number;
+  /** Whether an address is one of ours: nobody else is to be found there. */
+  readonly isOwn: (address: Address) => boolean;
+}
+
+export class Rpc {
+  readonly #options: RpcOptions;
+  readonly #limits: NodeLimits;
+  /** By the low half of the attempt's id, which is also its tag. */
+  readonly #attempts = new Map<number, Attempt>();
+  readonly #toSend = new Ring<PendingRequest>();
+  readonly #closedLinks = new Set<number>();
+  readonly #window: InFlightWindow;
+  readonly #randomIds = new Uint8Array(8 * idsPerDraw);
+  #randomAt = 8 * idsPerDraw;
+  #inFlight = 0;
+  retransmissions = 0;
+  requestsSent = 0;
+
+  constructor(options: RpcOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#window = new InFlightWindow(options.limits.inFlightWindowMs, options.limits.maxInFlightPerWindow);
+  }
+
+  /** Requests that somebody waits for and that are not overdue. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Attempts remembered for an answer, late ones included. */
+  get pending(): number {
+    return this.#attempts.size;
+  }
+
+  /** Attempts that wait to be sent. */
+  get queued(): number {
+    return this.#toSend.length;
+  }
+
+  /** Whether another request may be begun now; if not, the instant from which on it may, where time alone brings it. */
+  room(nowMs: InstantMs): { readonly free: boolean; readonly freeAtMs?: InstantMs } {
+    if (this.#inFlight >= this.#limits.maxInFlight || !this.#makeRoom()) return noRoom;
+    return this.#window.room(nowMs);
+  }
+
+  /** The addresses of a peer that we can dial; usually the very array that was given. */
+  reachable(addresses: readonly Address[]): readonly Address[] {
+    const { dialable, isOwn } = this.#options;
+    const kinds = dialable();
+    const canDial = (address: Address) => (address.kind & kinds) !== 0 && !isOwn(address);
+    return addresses.every(canDial) ? addresses : addresses.filter(canDial);
+  }
+
+  /** Whether any of these addresses goes through a link that is open now. */
+  isOpen(addresses: readonly Address[]): boolean {
+    if (this.#closedLinks.size === 0) return true;
+    return addresses.some((address) => !this.#closedLinks.has(address.link));
+  }
+
+  setLink(link: number, open: boolean): void {
+    if (open) this.#closedLinks.delete(link);
+    else this.#closedLinks.add(link);
+  }
+
+  create(to: Seed, body: Request, owner: RequestOwner): PendingRequest {
+    return new PendingRequest(this, to, body, owner);
+  }
+
+  /** Hands over a request that goes out with the next polls, before new ones. */
+  enqueue(request: PendingRequest): void {
+    if (request.queued) return;
+    request.queued = true;
+    this.#toSend.push(request);
+  }
+
+  /** Writes the first attempt of a new request; `undefined` when it has failed at once (its owner knows). */
+  begin(nowMs: InstantMs, request: PendingRequest, into: Uint8Array): Transmit | undefined {
+    request.state = "inFlight";
+    request.hardAtMs = nowMs + this.#limits.hardTimeoutMs;
+    this.#inFlight++;
+    this.requestsSent++;
+    return this.#attempt(nowMs, request, into);
+  }
+
+  /** Writes the next attempt that is due: retransmissions, next addresses, and enqueued requests. */
+  pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    for (let tries = this.#toSend.length; tries > 0; tries--) {
+      const request = this.#toSend.shift() as PendingRequest;
+      request.queued = false;
+      if (request.state === "ended") continue;
+      if (!this.isOpen(request.addresses)) {
+        this.enqueue(request);
+        continue;
+      }
+      const fresh = request.state === "waiting";
+      if (!fresh) this.retransmissions++;
+      const transmit = fresh ? this.begin(nowMs, request, into) : this.#attempt(nowMs, request, into);
+      if (transmit !== undefined) return transmit;
+    }
+    return undefined;
+  }
+
+  /** Matches a response to its attempt. On `answered` the request has ended and its owner has not been told yet. */
+  onResponse(nowMs: InstantMs, message: ResponseMessage, from: Path): ResponseOutcome {
+    const attempt = this.#attempts.get(message.requestId.low);
+    if (attempt === undefined || attempt.high !== message.requestId.high) return dropped("unknownResponse");
+    const { request, address } = attempt;
+    const isFromPeer =
+      from.peer !== undefined && request.to.id !== undefined && from.peer.equals(request.to.id);
+    if (!isFromPeer && from.remote.key !== address.key) return dropped("wrongSource");
+    if (!fits(request.body.type, message.body.type)) return dropped("wrongType");
+    this.#options.history.onAnswered(
+      address.key,
+      attempt.sentAtMs === undefined ? undefined : nowMs - attempt.sentAtMs,
+    );
+    this.#end(request);
+    return { type: "answered", request, address };
+  }
+
+  onSent(nowMs: InstantMs, tag: number): void {
+    const attempt = this.#attempts.get(tag);
+    if (attempt === undefined) return;
+    if (attempt.sentAtMs !== undefined) attempt.sentAtMs = nowMs;
+    const { request } = attempt;
+    if (request.nextAtMs === undefined && (request.state === "inFlight" || request.state === "slow")) {
+      this.#scheduleNext(nowMs, request, attempt);
+    }
+  }
+
+  onDeferred(tag: number): void {
+    const attempt = this.#attempts.get(tag);
+    if (attempt === undefined) return;
+    const { request } = attempt;
+    if (request.sendings < request.addresses.length) return;
+    request.nextAtMs = undefined;
+    this.#arm(request);
+  }
+
+  onSendFailed(nowMs: InstantMs, to: Address, tag: number | undefined, reason: SendFailure): void {
+    if (tag !== undefined) {
+      const attempt = this.#attempts.get(tag);
+      if (attempt !== undefined) this.#failAttempt(nowMs, attempt, reason);
+      return;
+    }
+    const onPath = [...this.#attempts.values()].filter((attempt) => attempt.address.key === to.key);
+    for (const attempt of onPath) this.#failAttempt(nowMs, attempt, reason);
+  }
+
+  /** The query has ended: its request no longer takes a slot, while a late answer still teaches us about the peer. */
+  detach(request: PendingRequest): void {
+    if (request.state === "waiting") {
+      this.#end(request);
+      return;
+    }
+    if (request.owner === undefined || request.state === "ended") return;
+    if (request.state !== "overdue") this.#inFlight--;
+    request.owner = undefined;
+  }
+
+  /** The peer is known to be failing: the request takes no slot and nobody waits, though an answer still counts. */
+  expectNothing(nowMs: InstantMs, request: PendingRequest): void {
+    if (request.state !== "inFlight" || request.owner === undefined) return;
+    this.#inFlight--;
+    request.state = "overdue";
+    request.nextAtMs = undefined;
+    this.#arm(request);
+    request.owner.onOverdue(nowMs, request);
+  }
+
+  /** Ends the request as failed. */
+  fail(nowMs: InstantMs, request: PendingRequest, reason: FailureReason): void {
+    if (request.state === "ended") return;
+    const { owner } = request;
+    this.#end(request);
+    owner?.onFailure(nowMs, request, reason);
+  }
+
+  /** Forgets everything; owners are not told, for the node ends its queries itself. */
+  close(): void {
+    for (const attempt of this.#attempts.values()) this.#options.timers.clear(attempt.request);
+    this.#attempts.clear();
+    this.#toSend.clear();
+    this.#inFlight = 0;
+  }
+
+  /** @internal called by the request's timer */
+  onDue(nowMs: InstantMs, request: PendingRequest): void {
+    if (nowMs >= request.hardAtMs) {
+      this.#options.observer.onTimedOut(nowMs, request);
+      this.fail(nowMs, request, "noAnswer");
+      return;
+    }
+    const { addresses, sendings } = request;
+    request.nextAtMs = undefined;
+    this.#arm(request);
+    if (sendings < addresses.length) {
+      this.enqueue(request);
+      return;
+    }
+    if (sendings < addresses.length + this.#limits.retries) {
+      this.enqueue(request);
+      if (request.state !== "inFlight") return;
+      request.state = "slow";
+      request.owner?.onSlow(nowMs, request);
+      return;
+    }
+    this.#overdue(nowMs, request);
+  }
+
+  #overdue(nowMs: InstantMs, request: PendingRequest): void {
+    if (request.owner !== undefined) this.#inFlight--;
+    request.state = "overdue";
+    for (const address of request.addresses) this.#options.history.onFailed(nowMs, address.key);
+    this.#options.observer.onOverdue(nowMs, request);
+    request.owner?.onOverdue(nowMs, request);
+  }
+
+  #attempt(nowMs: InstantMs, request: PendingRequest, into: Uint8Array): Transmit | undefined {
+    const address = this.#nextAddress(request);
+    if (address === undefined) {
+      this.fail(nowMs, request, "unreachable");
+      return undefined;
+    }
+    const attempt = this.#reusable(request, address) ?? this.#newAttempt(nowMs, request, address);
+    const length = this.#options.writer.request(address, attempt, request.body, into);
+    if (length === undefined) {
+      this.fail(nowMs, request, "tooLarge");
+      return undefined;
+    }
+    attempt.window ??= this.#window.onSent(nowMs);
+    request.sendings++;
+    this.#scheduleNext(nowMs, request, attempt);
+    return { path: { remote: address, dialable: true }, peer: request.to.id, length, tag: attempt.low };
+  }
+
+  /**
+   * An application message keeps its id when it is sent again to the same address, so that the receiver can tell it from
+   * a new one and deliver it once. Other requests may be answered twice at no harm.
+   */
+  #reusable(request: PendingRequest, address: Address): Attempt | undefined {
+    if (request.body.type !== "application") return undefined;
+    const attempt = request.attempts.find((other) => other.address === address && !other.failed);
+    if (attempt !== undefined) attempt.sentAtMs = undefined;
+    return attempt;
+  }
+
+  #newAttempt(nowMs: InstantMs, request: PendingRequest, address: Address): Attempt {
+    const { high, low } = this.#nextId();
+    const attempt: Attempt = {
+      high,
+      low,
+      request,
+      address,
+      sentAtMs: nowMs,
+      window: undefined,
+      failed: false,
+    };
+    request.attempts.push(attempt);
+    this.#attempts.set(low, attempt);
+    return attempt;
+  }
+
+  /** Each address once in order, then again from the first; those on a closed link are passed over. */
+  #nextAddress(request: PendingRequest): Address | undefined {
+    const { addresses, sendings } = request;
+    for (let i = 0; i < addresses.length; i++) {
+      const address = addresses[(sendings + i) % addresses.length] as Address;
+      if (!this.#closedLinks.has(address.link)) return address;
+    }
+    return undefined;
+  }
+
+  #scheduleNext(nowMs: InstantMs, request: PendingRequest, attempt: Attempt): void {
+    const sent = request.sendings;
+    const { nextAddressDelayMs, softTimeoutJitterMs } = this.#limits;
+    if (sent < request.addresses.length) {
+      request.nextAtMs = nowMs + nextAddressDelayMs;
+    } else {
+      const jitterMs = softTimeoutJitterMs === 0 ? 0 : attempt.high % softTimeoutJitterMs;
+      const backOff = 2 ** (sent - request.addresses.length);
+      request.nextAtMs =
+        nowMs + this.#options.history.softTimeoutMs(attempt.address.key) * backOff + jitterMs;
+    }
+    this.#arm(request);
+  }
+
+  #arm(request: PendingRequest): void {
+    const { nextAtMs, hardAtMs } = request;
+    this.#options.timers.set(request, nextAtMs === undefined ? hardAtMs : Math.min(nextAtMs, hardAtMs));
+  }
+
+  #failAttempt(nowMs: InstantMs, attempt: Attempt, reason: SendFailure): void {
+    const { request, address } = attempt;
+    if (attempt.failed || request.state === "ended") return;
+    attempt.failed = true;
+    this.#forget(attempt);
+    if (reason === "queueFull") {
+      request.attempts.splice(request.attempts.indexOf(attempt), 1);
+      request.sendings--;
+      this.enqueue(request);
+      return;
+    }
+    if (reason === "unreachable" || reason === "handshakeFailed" || reason === "wrongPeer") {
+      this.#options.history.onFailed(nowMs, address.key);
+      this.#options.observer.onUnreachable(nowMs, request, address);
+    }
+    if (request.sendings < request.addresses.length) this.enqueue(request);
+    else if (request.attempts.every((other) => other.failed))
+      this.fail(nowMs, request, failureReason(reason));
+  }
+
+  #end(request: PendingRequest): void {
+    if (request.owner !== undefined && (request.state === "inFlight" || request.state === "slow"))
+      this.#inFlight--;
+    request.state = "ended";
+    this.#options.timers.clear(request);
+    for (const attempt of request.attempts) this.#forget(attempt);
+  }
+
+  #forget(attempt: Attempt): void {
+    if (this.#attempts.get(attempt.low) === attempt) this.#attempts.delete(attempt.low);
+    if (attempt.window !== undefined) this.#window.onAnswered(attempt.window);
+    attempt.window = undefined;
+  }
+
+  /** When too many are remembered, the oldest that nobody waits for is forgotten; `false` when all are waited for. */
+  #makeRoom(): boolean {
+    if (this.#attempts.size < this.#limits.maxPendingRequests) return true;
+    for (const { request } of this.#attempts.values()) {
+      if (request.owner !== undefined && request.state !== "overdue") continue;
+      this.fail(request.atMs, request, "noAnswer");
+      return true;
+    }
+    return false;
+  }
+
+  #nextId(): RequestId {
+    for (;;) {
+      if (this.#randomAt === this.#randomIds.length) {
+        this.#options.random.fill(this.#randomIds);
+        this.#randomAt = 0;
+      }
+      const high = readU32(this.#randomIds, this.#randomAt);
+      const low = readU32(this.#randomIds, this.#randomAt + 4);
+      this.#randomAt += 8;
+      if (low !== 0 && !this.#attempts.has(low)) return { high, low };
+    }
+  }
+}
+
+const noRoom = { free: false } as const;
+
+function dropped(reason: DropReason): ResponseOutcome {
+  return { type: "dropped", reason };
+}
+
+function fits(request: RequestType, response: ResponseType): boolean {
+  return response === "refused" || expectedResponse[request].includes(response);
+}
+
+function failureReason(reason: Exclude<SendFailure, "queueFull">): FailureReason {
+  return reason === "handshakeFailed" ? "unreachable" : reason;
+}
+
+function readU32(bytes: Uint8Array, offset: number): number {
+  return (
+    (((bytes[offset] as number) << 24) |
+      ((bytes[offset + 1] as number) << 16) |
+      ((bytes[offset + 2] as number) << 8) |
+      (bytes[offset + 3] as number)) >>>
+    0
+  );
+}
