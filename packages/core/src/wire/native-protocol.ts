@@ -318,7 +318,8 @@ class NativeProtocol implements Protocol {
     writer.u8(typeCode);
     this.#writeId(key, writer);
     // Rounded up, so that what still lives does not arrive dead; at most 136 years.
-    writer.u32(Math.min(Math.max(Math.ceil(lifetimeMs / 1_000), 1), 0xffff_ffff));
+    const lifetimeSeconds = Math.ceil(lifetimeMs / 1_000);
+    writer.u32(lifetimeSeconds >= 1 ? Math.min(lifetimeSeconds, 0xffff_ffff) : 1);
     writer.u16(body.length);
     writer.bytesOf(body);
   }
