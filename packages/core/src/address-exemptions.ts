@@ -32,7 +32,7 @@ export class Exemptions {
     const domains = [".localhost"];
     for (const entry of entries) {
       if (entry === "private") blocks.push(...privateBlocks);
-      else if (isDomainPattern(entry)) domains.push(entry.slice(1).toLowerCase());
+      else if (isDomainPattern(entry)) domains.push(entry.substring(1).toLowerCase());
       else blocks.push(parseBlock(entry));
     }
     this.#blocks = blocks;
@@ -54,8 +54,10 @@ export class Exemptions {
 
 function isDomainPattern(entry: unknown): entry is string {
   if (typeof entry !== "string" || !entry.startsWith("*.")) return false;
-  const parts = parseAddressText(`ws://${entry.slice(2)}`);
-  return typeof parts === "object" && parts.host === entry.slice(2).toLowerCase() && parts.ip === undefined;
+  const parts = parseAddressText(`ws://${entry.substring(2)}`);
+  return (
+    typeof parts === "object" && parts.host === entry.substring(2).toLowerCase() && parts.ip === undefined
+  );
 }
 
 function parseBlock(entry: string): Block {

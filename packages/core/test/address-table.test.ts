@@ -393,3 +393,23 @@ describe("groups", () => {
     expect(new AddressTable().group(foreign)).toBe("carrier-pigeon");
   });
 });
+
+describe("sources", () => {
+  it.each([
+    ["udp://192.0.2.77:1", "192.0.2.77"],
+    ["tcp://192.0.2.77:9", "192.0.2.77"],
+    ["udp://[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::/64"],
+    ["wss://a.node.example:8443/kad", "a.node.example"],
+    ["udp://127.0.0.1:1", undefined],
+    ["udp://10.0.0.1:1", undefined],
+  ])("of %s is %s", (text, source) => {
+    const table = new AddressTable({ exempt: ["10.0.0.0/8"] });
+    expect(table.source(table.parse(text))).toBe(source);
+    expect(table.source(new AddressTable().parse(text))).toBe(source);
+  });
+
+  it("of an address that the table cannot read is the address itself", () => {
+    const foreign = { key: "carrier-pigeon", wire: Uint8Array.of(99), kind: 64, link: 1, maxBytes: 10 };
+    expect(new AddressTable().source(foreign)).toBe("carrier-pigeon");
+  });
+});

@@ -507,7 +507,7 @@ describe("an address codec of the host's", () => {
 
   it("that claims more bytes than there are makes the message malformed", () => {
     const foreign = nativeProtocol({
-      addresses: { dialable: 1, decode: () => decoded, group: () => undefined },
+      addresses: { dialable: 1, decode: () => decoded, source: () => undefined, group: () => undefined },
     });
     const bytes = mustEncode(request({ type: "ping" }, { addresses: [table.parse("udp://192.0.2.1:1")] }));
     expect((foreign.decode(bytes) as Malformed).reason).toBe("badAddress");
