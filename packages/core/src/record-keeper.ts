@@ -118,8 +118,10 @@ export class RecordKeeper {
     const choice = current === undefined ? 1 : this.#compare(unixMs, record, current);
     if (choice === undefined) return refused("invalidRecord");
     if (choice < 0) return refused("superseded");
-    if (choice === 0 && current !== undefined)
+    // Not `choice === 0`: a validator may answer NaN.
+    if (current !== undefined && !(choice > 0)) {
       return this.#refresh(nowMs, expiresAtMs, current, held?.source);
+    }
     const { typeCode, key } = record;
     if (!this.#hasRoom(key, record.body.length, source)) return refused("full");
     const body = copyBytes(record.body);
@@ -155,10 +157,11 @@ export class RecordKeeper {
     const longestMs = this.#limits.valueLifetimeMs;
     let expiresAtMs = nowMs + Math.min(record.lifetimeMs ?? longestMs, longestMs);
     const stored = { kind: "value", typeCode, key, body, expiresAtMs, storedAtMs: nowMs } as const;
-    if (record.lifetimeMs === undefined)
+    if (record.lifetimeMs === undefined) {
       return this.#write({ ...stored, own: true }, undefined) ? "stored" : "full";
+    }
     if (!this.#hasRoom(key, body.length, undefined)) return "full";
-    const isOthers = choice === 0 && current !== undefined && current.own !== true;
+    const isOthers = current !== undefined && !(choice > 0) && current.own !== true;
     if (isOthers) expiresAtMs = Math.max(expiresAtMs, current.expiresAtMs);
     return this.#write({ ...stored, expiresAtMs }, isOthers ? held?.source : undefined) ? "stored" : "full";
   }
@@ -211,22 +214,22 @@ export class RecordKeeper {
     const held = this.#held.get(key.key);
     if (held === undefined || held.own) return;
     const record = this.#read(held);
-    if (record !== undefined && record !== "failed")
-      this.#write({ ...record, storedAtMs: nowMs }, held.source);
+    if (record === undefined || record === "failed") return;
+    this.#write({ ...record, storedAtMs: nowMs }, held.source);
   }
 
   #load(): void {
     let cursor: Cursor | undefined;
-    do {
+    for (;;) {
       const page = this.#guard(() => this.#store.entries(cursor, loadPageSize));
-      // A store that gives no records, or the same page for ever, must not keep the node from starting.
-      if (page === undefined || page.records.length === 0 || page.next === cursor) return;
-      for (const record of page.records) {
+      for (const record of page?.records ?? []) {
         const isKnown = record.kind === "value" && this.types.nameOf(record.typeCode) !== undefined;
         if (isKnown && !this.#held.has(record.key.key)) this.#index(record, undefined);
       }
+      // A store that gives empty pages, or the same one for ever, must not keep the node from starting.
+      if (page?.next === undefined || page.next === cursor || page.records.length === 0) return;
       cursor = page.next;
-    } while (cursor !== undefined);
+    }
   }
 
   /** `undefined` when the store has lost it, which ends its entry here too. */

@@ -58,7 +58,7 @@ describe("open records", () => {
   it.each([
     ["name: 0 bytes", "", 0, 0],
     ["name: 129 bytes", "n".repeat(129), 0, 0],
-    ["name: 129 bytes", "é".repeat(64) + "n", 0, 0],
+    ["name: 129 bytes", `${"é".repeat(64)}n`, 0, 0],
     ["value: 897 bytes", "n", 897, 0],
     ["seq: -1", "n", 0, -1],
     ["seq: 0.5", "n", 0, 0.5],
