@@ -15,6 +15,11 @@ const names = fc
 const values = fc.uint8Array({ maxLength: 40 });
 const seqs = fc.oneof(fc.integer({ min: 0, max: largestSeq }), fc.integer({ min: 0, max: 3 }));
 
+/** Lone surrogates become U+FFFD, as on the way to the network. */
+function wellFormed(text: string): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(encoder.encode(text));
+}
+
 function bodyOf(seq: readonly number[], nameLength: number, ...rest: number[]): Uint8Array {
   return Uint8Array.from([...seq, nameLength, ...rest]);
 }
@@ -37,7 +42,7 @@ describe("open records", () => {
         fc.uint8Array({ minLength: 32, maxLength: 32 }),
         (name, value, seq, other) => {
           const { key, body } = openRecord(sha256, name, value, seq);
-          expect(readOpenRecord(body)).toEqual({ seq, name: name.toWellFormed(), value });
+          expect(readOpenRecord(body)).toEqual({ seq, name: wellFormed(name), value });
           expect(openValidator.validate(key, body, context)).toBeUndefined();
           expect(openValidator.validate(NodeId.fromBytes(other), body, context)).toMatch(
             "not the hash of the name",
