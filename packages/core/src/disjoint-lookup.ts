@@ -82,7 +82,7 @@ export class DisjointLookup implements Walk {
   }
 
   closest(count: number = this.#results): Contact[] {
-    const all = this.#paths.flatMap((path) => path.closest(count));
+    const all: Contact[] = this.#paths.flatMap((path) => path.closest(count));
     all.sort((a, b) => compareDistance(this.target, a.id, b.id));
     return all.slice(0, count);
   }

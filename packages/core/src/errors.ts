@@ -76,3 +76,10 @@ export class ListenError extends KadError {
     this.url = url;
   }
 }
+
+/** A value as it stands in a message about it: short, and without what an object might print. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return `"${value.slice(0, 80)}"`; // slice: a string
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return `${value}`;
+  return value === null ? "null" : typeof value;
+}

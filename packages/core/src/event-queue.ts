@@ -53,7 +53,11 @@ export class EventQueue {
         this.#messages++;
         this.#entries.push(event);
         return;
-      default:
+      case "queryProgressed":
+      case "nodeDiscovered":
+      case "requestTimedOut":
+      case "peerMisbehaved":
+      case "error":
         if (this.#others >= this.#limits.maxQueuedEvents) {
           this.dropped.other++;
           return;

@@ -2,7 +2,7 @@
  * What a node is built from: checked once, completed, frozen.
  */
 import type { AddressCodec } from "./address.ts";
-import { UsageError } from "./errors.ts";
+import { shown, UsageError } from "./errors.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { type NodeLimits, resolveLimits } from "./options.ts";
@@ -69,5 +69,5 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
 }
 
 function demand(isRight: boolean, name: string, value: unknown, allowed: string): void {
-  if (!isRight) throw new UsageError("invalidOption", `${name}: ${String(value)}; allowed is ${allowed}`);
+  if (!isRight) throw new UsageError("invalidOption", `${name}: ${shown(value)}; allowed is ${allowed}`);
 }

@@ -4,7 +4,7 @@
  * `limitSpecs` is the single source: the defaults, the checks and the reference page are made from it, so they cannot
  * drift. "(ours)" marks numbers that no paper or peer gives.
  */
-import { UsageError } from "./errors.ts";
+import { shown, UsageError } from "./errors.ts";
 
 /** The limits of a node; each is an option, each default is in {@link limitSpecs}. */
 export interface NodeLimits {
@@ -223,7 +223,7 @@ function checked(name: keyof NodeLimits, value: unknown): number {
   if (value === undefined) return byDefault;
   if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
     const range = `a whole number from ${min} to ${max}${unit === "" ? "" : ` ${unit}`}`;
-    throw new UsageError("invalidOption", `limits.${name}: ${String(value)}; allowed is ${range}`);
+    throw new UsageError("invalidOption", `limits.${name}: ${shown(value)}; allowed is ${range}`);
   }
   return value;
 }

@@ -98,7 +98,7 @@ export class PluginRegistry {
   #onMessage(message: ApplicationMessage): void {
     const attached = this.#byProtocol.get(message.protocol);
     if (attached === undefined) this.#unclaimedMessages++;
-    else attached.call("onMessage", message);
+    else attached.receive(message);
   }
 
   /** An error that no plugin listens for goes to the host. */
@@ -206,16 +206,35 @@ class AttachedPlugin implements PluginContext {
   }
 
   /** Nothing happens where the plugin has been removed, or has no such callback. */
-  call<K extends CallbackName>(name: K, argument: CallbackArgument<K>): void {
+  call<K extends CallbackName>(
+    name: K,
+    argument: CallbackArgument<K>,
+    then?: (result: unknown) => void,
+  ): void {
     if (!this.#attached) return;
     const plugin = this.#plugin;
+    let result: unknown;
     try {
       const callback = plugin[name] as ((argument: CallbackArgument<K>) => unknown) | undefined;
-      const result = callback?.call(plugin, argument);
-      if (isThenable(result)) result.then(undefined, (cause) => this.#onFailure(name, cause));
+      result = callback?.call(plugin, argument);
     } catch (cause) {
       this.#onFailure(name, cause);
     }
+    if (!isThenable(result)) {
+      then?.(result);
+      return;
+    }
+    result.then(then, (cause) => {
+      this.#onFailure(name, cause);
+      then?.(undefined);
+    });
+  }
+
+  /** A message that was taken and not answered is acknowledged, so that its sender need not wait. */
+  receive(message: ApplicationMessage): void {
+    this.call("onMessage", message, (result) => {
+      if (result !== "later") this.#acknowledge(message);
+    });
   }
 
   onTimer(event: PluginTimer): void {
@@ -229,6 +248,14 @@ class AttachedPlugin implements PluginContext {
     });
     this.#timers.clear();
     this.#attached = false;
+  }
+
+  #acknowledge(message: ApplicationMessage): void {
+    try {
+      this.#runtime.run((nowMs) => this.#runtime.commands.reply(nowMs, message.reply, new Uint8Array(0)));
+    } catch {
+      // The node has failed meanwhile: it answers nobody any more.
+    }
   }
 
   #onFailure(name: CallbackName, cause: unknown): void {

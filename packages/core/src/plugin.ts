@@ -41,7 +41,11 @@ export interface Plugin {
   readonly protocol?: string;
   /** Called once, by `use`. */
   onAttach?(node: PluginContext): void;
-  onMessage?(message: ApplicationMessage): void | Promise<void>;
+  /**
+   * Answer with `reply`, here or before the returned promise settles; a message that is then unanswered is acknowledged
+   * with an empty reply. Return `"later"` to answer afterwards, within `replyTokenLifetimeMs`.
+   */
+  onMessage?(message: ApplicationMessage): void | "later" | Promise<void> | Promise<"later" | undefined>;
   /** A request of the node that expired, or a timer that this plugin set. */
   onTimeout?(timeout: RequestTimeout | PluginTimer): void | Promise<void>;
   /** It answered us: never on hearsay. */

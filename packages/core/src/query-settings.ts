@@ -2,7 +2,7 @@
  * The options of one query, checked and completed from the node's limits.
  */
 import type { QueryOptions } from "./commands.ts";
-import { UsageError } from "./errors.ts";
+import { shown, UsageError } from "./errors.ts";
 import { limitSpecs, type NodeLimits } from "./options.ts";
 
 export interface ResolvedQueryOptions {
@@ -50,7 +50,7 @@ function check(name: keyof typeof ranges, value: unknown): void {
   if (!isWhole || value < min || value > max) {
     throw new UsageError(
       "invalidOption",
-      `${name}: ${String(value)}; allowed is a number from ${min} to ${max}`,
+      `${name}: ${shown(value)}; allowed is a number from ${min} to ${max}`,
     );
   }
 }

@@ -82,6 +82,33 @@ describe("events", () => {
     expect([chat, others]).toEqual([[messageFor("chat")], []]);
   });
 
+  it.each([
+    ["returned", () => undefined, 1],
+    [
+      "thrown",
+      () => {
+        throw new Error("no");
+      },
+      1,
+    ],
+    ["returned a promise that is settled", async () => undefined, 1],
+    [
+      "returned a promise that was rejected",
+      async () => {
+        throw new Error("no");
+      },
+      1,
+    ],
+    ["said that the answer comes later", () => "later" as const, 0],
+    ["promised that the answer comes later", async () => "later" as const, 0],
+  ])("a message is acknowledged once its plugin has %s", async (_how, onMessage, acknowledged) => {
+    const { machine, driver, emit } = setUp();
+    driver.use({ protocol: "chat", onMessage });
+    emit(messageFor("chat"));
+    await Promise.resolve().then(() => undefined);
+    expect(machine.trace.filter((call) => call.startsWith("reply"))).toHaveLength(acknowledged);
+  });
+
   it("a timer reaches the plugin that set it alone", () => {
     const { driver, emit } = setUp();
     const seen: unknown[][] = [[], []];
