@@ -93,7 +93,10 @@ export interface ResponseMessage extends Envelope {
 
 export type Message = RequestMessage | ResponseMessage;
 
-/** Bytes that are no message. `requestId` is there where at least the header could be read, so that we can answer. */
+/**
+ * Bytes that are no message. `requestId` is there where the header of a request could be read, so that we can answer;
+ * never for a response, since nobody may be made to answer an answer.
+ */
 export interface Malformed {
   readonly kind: "malformed";
   readonly reason: MalformedReason;

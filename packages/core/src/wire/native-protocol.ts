@@ -101,7 +101,10 @@ class NativeProtocol implements Protocol {
     reader.open(bytes, headerBytesBeforeSender + this.idBytes);
     const message = this.#readMessage(bytes, requestId, reader);
     reader.close();
-    return typeof message === "string" ? { kind: "malformed", reason: message, requestId } : message;
+    if (typeof message !== "string") return message;
+    // Without an id for a response: nobody may be made to answer an answer.
+    const isRequest = (bytes[1] as number) < responseBit;
+    return { kind: "malformed", reason: message, ...(isRequest && { requestId }) };
   }
 
   encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined {
