@@ -1,1 +1,2 @@
-export {};
+/** `@kad/transport-udp`: datagrams for a node, on `node:dgram`. */
+export { type UdpOptions, type UdpStats, UdpTransport, udp } from "./udp-transport.ts";

@@ -1,0 +1,115 @@
+/** One bound socket of one address family. */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { networkInterfaces } from "node:os";
+import type { AddressTable, SocketAddress } from "@kad/core";
+import type { SendSlot } from "./send-slots.ts";
+import { listenErrorOf } from "./socket-errors.ts";
+
+export interface UdpSocketOptions {
+  /** Where to bind; the port may be 0, and the host unspecified. */
+  readonly listen: SocketAddress;
+  /** SO_RCVBUF and SO_SNDBUF in bytes; `undefined` leaves what the system has. */
+  readonly recvBufferBytes: number | undefined;
+  readonly sendBufferBytes: number | undefined;
+  /** `bytes` is a view of dgram's buffer. */
+  readonly onMessage: (socket: UdpSocket, bytes: Uint8Array, remote: RemoteInfo) => void;
+  readonly onError: (error: Error) => void;
+}
+
+export class UdpSocket {
+  readonly kind: "udp4" | "udp6";
+  readonly #listen: SocketAddress;
+  readonly #socket: Socket;
+  #port = 0;
+  /** The address that it is bound to, and replies leave from; `undefined` when that is every address. */
+  #local: SocketAddress | undefined;
+
+  private constructor(socket: Socket, { listen, onMessage, onError }: UdpSocketOptions) {
+    this.kind = listen.family === 6 ? "udp6" : "udp4";
+    this.#listen = listen;
+    this.#socket = socket;
+    socket.on("message", (message, remote) => {
+      onMessage(this, new Uint8Array(message.buffer, message.byteOffset, message.byteLength), remote);
+    });
+    socket.on("error", onError);
+  }
+
+  /** @throws (rejects) ListenError that names the address */
+  static bind(options: UdpSocketOptions, addresses: AddressTable): Promise<UdpSocket> {
+    const { listen, recvBufferBytes, sendBufferBytes } = options;
+    const isIpv6 = listen.family === 6;
+    return new Promise((resolve, reject) => {
+      const socket = createSocket({
+        type: isIpv6 ? "udp6" : "udp4",
+        ipv6Only: isIpv6, // an IPv4 peer would otherwise have two addresses, and the port would be taken in both families
+        // Addresses are numbers already: a synchronous lookup sends at once instead of in a later tick.
+        lookup: (host, _options, callback) => callback(null, host, isIpv6 ? 6 : 4),
+        ...(recvBufferBytes === undefined ? {} : { recvBufferSize: recvBufferBytes }),
+        ...(sendBufferBytes === undefined ? {} : { sendBufferSize: sendBufferBytes }),
+      });
+      const fail = (error: Error): void => {
+        socket.close();
+        reject(listenErrorOf(listen.key, error));
+      };
+      socket.once("error", fail);
+      socket.bind({ address: listen.host, port: listen.port, exclusive: true }, () => {
+        socket.off("error", fail);
+        const bound = new UdpSocket(socket, options);
+        bound.#onBound(addresses);
+        resolve(bound);
+      });
+    });
+  }
+
+  #onBound(addresses: AddressTable): void {
+    this.#port = this.#socket.address().port;
+    this.#local = addresses.fromSocket(this.kind, this.#listen.host, this.#port);
+  }
+
+  get local(): SocketAddress | undefined {
+    return this.#local;
+  }
+
+  get isLoopback(): boolean {
+    return isLoopback(this.#listen.host);
+  }
+
+  /**
+   * Where others reach this socket: the address it is bound to; where that is every address, those of the interfaces,
+   * without loopback and link-local ones, which mean nothing elsewhere.
+   */
+  dialable(addresses: AddressTable): SocketAddress[] {
+    if (this.#local !== undefined) return [this.#local];
+    const family = this.kind === "udp4" ? "IPv4" : "IPv6";
+    return Object.values(networkInterfaces())
+      .flatMap((entries) => entries ?? [])
+      .filter(
+        (entry) =>
+          entry.family === family && !entry.internal && !/^(fe[89ab]|169\.254\.)/i.test(entry.address),
+      )
+      .flatMap((entry) => addresses.fromSocket(this.kind, entry.address, this.#port) ?? []);
+  }
+
+  /** The slot is in use until its `onDone`, which is called later, never from inside this. */
+  send(slot: SendSlot, length: number, to: SocketAddress): void {
+    this.#socket.send(slot.bytes, 0, length, to.port, to.host, slot.onDone);
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.close(resolve);
+    });
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "::1" || host.startsWith("127.");
+}
