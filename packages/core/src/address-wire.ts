@@ -24,7 +24,7 @@ export const addressKinds: readonly ["udp4", "udp6", "tcp4", "tcp6", "ws", "wss"
 ];
 
 /** Longest URL of a ws or wss address, in bytes. */
-export const maxUrlBytes = 128;
+const maxUrlBytes = 128;
 
 /** Longest address, in bytes. */
 export const maxAddressBytes: number = 2 + maxUrlBytes;
@@ -32,7 +32,7 @@ export const maxAddressBytes: number = 2 + maxUrlBytes;
 /** The tags above this are followed by a URL. */
 const lastIpTag = 4;
 
-export function tagOf(parts: AddressParts): number {
+function tagOf(parts: AddressParts): number {
   if (parts.scheme === "ws") return 5;
   if (parts.scheme === "wss") return 6;
   return (parts.scheme === "udp" ? 1 : 3) + (parts.ip?.length === 16 ? 1 : 0);

@@ -7,14 +7,14 @@ import type { AddressTable } from "../../src/address-table.ts";
 import { NodeId } from "../../src/node-id.ts";
 import type { MalformedReason, Message, RefusalReason, Request, Response } from "../../src/protocol.ts";
 
-export interface RecordVector {
+interface RecordVector {
   readonly typeCode: number;
   readonly key: string;
   readonly lifetimeSeconds: number;
   readonly body: string;
 }
 
-export interface BodyVector {
+interface BodyVector {
   readonly type: Request["type"] | Response["type"];
   readonly target?: string;
   readonly key?: string;
