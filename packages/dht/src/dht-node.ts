@@ -1,0 +1,444 @@
+/**
+ * A node as an application sees it: promises over queries, events, names and URLs. Made by `createNode`.
+ *
+ * Every operation may be given a deadline (`timeoutMs`, core's) and an `AbortSignal` (the application's). A deadline
+ * resolves with what there is and `end: "timedOut"`; an abort rejects with the signal's reason; a closed node rejects with
+ * {@link NodeClosed}. Misuse rejects with core's `UsageError`: an operation never throws before its promise.
+ */
+import {
+  type Contact,
+  copyBytes,
+  type DhtRecord,
+  type DriverStats,
+  type FailureReason,
+  type Gauge,
+  type InstantMs,
+  InvariantError,
+  immutableRecord,
+  type LinkStats,
+  type NodeEvent,
+  type NodeId,
+  type NodeStats,
+  openRecord,
+  type Plugin,
+  type QueryEnd,
+  type QueryFinished,
+  type QueryId,
+  type QueryOptions,
+  type QueryStats,
+  type ReadonlyRoutingTable,
+  type RecordKey,
+  readOpenRecord,
+} from "@kad/core";
+import { abortable } from "./abort.ts";
+import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
+import { Bootstrapper } from "./bootstrapper.ts";
+import { NodeClosed, PutFailed, type PutOutcome, SendFailed } from "./errors.ts";
+import { DhtEventTarget } from "./events.ts";
+import { sha256 } from "./hash.ts";
+import { checkId, resolveKey, toBytes } from "./key.ts";
+import {
+  type CreateNodeOptions,
+  checkMinAccepted,
+  checkTimeout,
+  createNodeDefaults,
+  defined,
+  demand,
+  type FindNodeOptions,
+  type GetOptions,
+  type OperationOptions,
+  type PutOptions,
+  queryOptions,
+} from "./options.ts";
+import { QueryPromises, type RunOptions } from "./query-promises.ts";
+import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
+import { openStack, type Stack } from "./stack.ts";
+import { type StreamingFind, streamingFind } from "./streaming-find.ts";
+
+export interface GetResult {
+  readonly key: RecordKey;
+  /** `undefined` with `end: "converged"`: the closest nodes have answered, and nobody has it. */
+  readonly record: DhtRecord | undefined;
+  /** What the record says: the value of an immutable or open record, the body of another. */
+  readonly value: Uint8Array | undefined;
+  /** Who had it; empty where this node holds it itself. */
+  readonly holders: readonly Contact[];
+  readonly end: QueryEnd;
+  readonly stats: QueryStats;
+}
+
+export interface PutResult extends PutOutcome {
+  readonly key: RecordKey;
+  readonly holders: readonly Contact[];
+  readonly stats: QueryStats;
+}
+
+export interface PingResult {
+  /** Who answered; `undefined`: nobody, and `reason` says why. */
+  readonly contact: Contact | undefined;
+  readonly rttMs: number | undefined;
+  readonly reason: FailureReason | undefined;
+  readonly end: QueryEnd;
+  readonly stats: QueryStats;
+}
+
+export interface DhtNodeStats extends NodeStats {
+  /** Promises over queries that have not settled. */
+  readonly operations: Gauge;
+  readonly driver: DriverStats;
+  readonly links: readonly LinkStats[];
+}
+
+export interface BootstrapOptions {
+  readonly signal?: AbortSignal;
+  /** How long the seeds have to answer; default from `createNode`. */
+  readonly timeoutMs?: number;
+}
+
+export class DhtNode extends DhtEventTarget {
+  readonly #options: CreateNodeOptions;
+  readonly #stack: Stack;
+  readonly #queries: QueryPromises;
+  readonly #resolver: SeedResolver;
+  readonly #lifetime = new AbortController();
+  #bootstrapper: Bootstrapper | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: CreateNodeOptions, stack: Stack) {
+    super((error, type) => this.#report(error, type));
+    this.#options = options;
+    this.#stack = stack;
+    this.#queries = new QueryPromises(stack.running.driver, stack.machine);
+    this.#resolver = new SeedResolver(stack.addresses);
+  }
+
+  /** What `createNode` does with options that have been checked. */
+  static async open(options: CreateNodeOptions): Promise<DhtNode> {
+    const { signal, report = console.error } = options;
+    let node: DhtNode | undefined;
+    const stack = await openStack(options, {
+      onEvent: (event) => {
+        if (node !== undefined) node.#onEvent(event);
+      },
+      report: (error) => (node === undefined ? report(error) : node.#report(error, undefined)),
+    });
+    node = new DhtNode(options, stack);
+    try {
+      await abortable(node.#start(), signal);
+    } catch (error) {
+      await node.close();
+      throw error;
+    }
+    return node;
+  }
+
+  /** 32 bytes. */
+  get id(): NodeId {
+    return this.#stack.machine.id;
+  }
+
+  /** Where others can reach this node; empty for a client. */
+  get addresses(): readonly string[] {
+    return this.#options.listen === undefined
+      ? []
+      : this.#stack.running.router.localAddresses.map(({ key }) => key);
+  }
+
+  get table(): ReadonlyRoutingTable {
+    return this.#stack.machine.table;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Every contact of the table; the array is the caller's. */
+  contacts(): Contact[] {
+    return this.table.contacts();
+  }
+
+  /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
+  stats(): DhtNodeStats {
+    const { machine, limits, running } = this.#stack;
+    const operations = { used: this.#queries.size, limit: limits.maxQueries };
+    return { ...machine.stats(), operations, driver: running.driver.stats(), links: running.router.stats() };
+  }
+
+  /**
+   * Finds a record. A string is a name, of an open record that anyone may have written; a {@link RecordKey} is a key (text
+   * with one goes through `parseKey`). Nobody having it is no error.
+   * @throws UsageError `invalidId`, `invalidRecord` (a name that is too long), `invalidOption`
+   */
+  async get(keyOrName: RecordKey | string, options: GetOptions = {}): Promise<GetResult> {
+    const key = resolveKey(keyOrName);
+    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
+      this.#stack.machine.get(nowMs, key, query),
+    );
+    const found = result.type === "value" ? result : undefined;
+    const record = found?.record;
+    return { key, record, value: record && valueOf(record), holders: found?.holders ?? [], end, stats };
+  }
+
+  /** The value as text, `undefined` where there is no record. Bytes that are no UTF-8 become U+FFFD. */
+  async getText(keyOrName: RecordKey | string, options: GetOptions = {}): Promise<string | undefined> {
+    const { value } = await this.get(keyOrName, options);
+    return value === undefined ? undefined : new TextDecoder().decode(value);
+  }
+
+  /**
+   * Stores a value under its own hash, on the nodes closest to that: the key it resolves with proves the value.
+   * @param value at most 1,000 bytes
+   * @throws PutFailed when fewer than `minAccepted` holders took it; UsageError `invalidRecord` when it is too large
+   */
+  async put(value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    return await this.#put(immutableRecord(sha256, toBytes("value", value)), options);
+  }
+
+  /**
+   * Stores a value under a name. Anyone may overwrite it: the larger sequence number wins, and it is the time in ms, or
+   * one more than the largest seen. So the name is read first, for at most half of `timeoutMs`.
+   * @param name 1 to 128 bytes of UTF-8
+   * @param value at most 896 bytes
+   * @throws as `put`
+   */
+  async set(name: string, value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
+    const { timeoutMs = this.#stack.limits.queryTimeoutMs, signal, parallelism, paths } = options;
+    checkTimeout("timeoutMs", timeoutMs);
+    checkMinAccepted(options.minAccepted);
+    const bytes = copyBytes(toBytes("value", value));
+    const { key } = openRecord(sha256, name, bytes, 0); // what is wrong with either shows before anything is asked
+    const endAtMs = performance.now() + timeoutMs;
+    const read = { ...defined({ signal, parallelism, paths }), timeoutMs: Math.max(1, timeoutMs / 2) };
+    const { record } = await this.get(key, read);
+    const seen = record?.type === "open" ? readOpenRecord(record.body)?.seq : undefined;
+    const seq = Math.max(Date.now(), (seen ?? 0) + 1);
+    const leftMs = Math.max(1, endAtMs - performance.now());
+    return await this.#put(openRecord(sha256, name, bytes, seq), { ...options, timeoutMs: leftMs });
+  }
+
+  /**
+   * Stores a record of any type that the network's validators know.
+   * @throws as `put`
+   */
+  async putRecord(record: DhtRecord, options: PutOptions = {}): Promise<PutResult> {
+    checkId("record.key", record.key);
+    return await this.#put(record, options);
+  }
+
+  /** The closest live nodes to a point of the id space, this one excluded. See {@link StreamingFind}. */
+  findNode(target: NodeId, options: FindNodeOptions = {}): StreamingFind {
+    return streamingFind({
+      begin: async (hooks) => {
+        checkId("target", target);
+        return await this.#query(
+          options,
+          (nowMs, query) => this.#stack.machine.findNode(nowMs, target, query),
+          hooks,
+        );
+      },
+      cancel: (query) => void this.#queries.cancel(query),
+    });
+  }
+
+  /** Asks whether a peer is there. Nobody answering is no error. @throws UsageError `invalidAddress`; UnresolvableHost */
+  async ping(to: PeerInput, options: OperationOptions = {}): Promise<PingResult> {
+    this.#assertOpen(options.signal);
+    const peer = await this.#resolver.resolvePeer("to", to, options.signal);
+    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
+      this.#stack.machine.ping(nowMs, peer, query),
+    );
+    const pong = result.type === "pong" ? result : undefined;
+    return { contact: pong?.contact, rttMs: pong?.rttMs, reason: pong?.reason, end, stats };
+  }
+
+  /**
+   * Sends an application message and resolves with the reply: what the peer's handler returned, or no bytes where it only
+   * acknowledged. A message may arrive twice or, when this rejects, may have arrived nevertheless.
+   * @param protocol 1 to 64 printable ASCII characters
+   * @param body one datagram on UDP
+   * @throws SendFailed with the reason; UsageError; UnresolvableHost
+   */
+  async send(
+    to: PeerInput,
+    protocol: string,
+    body: Uint8Array | string,
+    options: OperationOptions = {},
+  ): Promise<Uint8Array> {
+    this.#assertOpen(options.signal);
+    const bytes = toBytes("body", body);
+    const peer = await this.#resolver.resolvePeer("to", to, options.signal);
+    const { machine } = this.#stack;
+    const { result, end } = await this.#query(options, (nowMs, query) =>
+      machine.send(nowMs, peer, protocol, bytes, query),
+    );
+    if (result.type === "reply" && result.body !== undefined) return result.body;
+    throw new SendFailed(protocol, (result.type === "reply" ? result.reason : undefined) ?? "noAnswer", end);
+  }
+
+  /**
+   * Takes application messages of a protocol and replies with what `handler` returns. The returned function ends that.
+   * @throws UsageError `invalidArgument` when the protocol is taken or no name; NodeClosed
+   */
+  handle(protocol: string, handler: MessageHandler): () => void {
+    return this.use(new ApplicationHandler(protocol, handler));
+  }
+
+  /** Attaches a plugin. The returned function removes it. @throws UsageError `invalidArgument`, `tooMany`; NodeClosed */
+  use(plugin: Plugin): () => void {
+    this.#assertOpen(undefined);
+    return this.#stack.running.driver.use(plugin);
+  }
+
+  /**
+   * Joins through other seeds, once, and resolves with how many contacts answered the walk to our own id. The seeds of
+   * `createNode` stay those that are asked when the table is empty.
+   * @throws BootstrapFailed when none answered in time; UsageError `invalidAddress`
+   */
+  async bootstrap(seeds: readonly SeedInput[], options: BootstrapOptions = {}): Promise<number> {
+    this.#assertOpen(options.signal);
+    const { timeoutMs = this.#bootstrapTimeoutMs, signal } = options;
+    checkTimeout("timeoutMs", timeoutMs);
+    demand(Array.isArray(seeds) && seeds.length > 0, "seeds", seeds, "an array of URLs, one or more");
+    const bootstrapper = this.#bootstrapper as Bootstrapper;
+    const contacts = await bootstrapper.join(this.#parseSeeds("seeds", seeds), timeoutMs, signal);
+    this.emit("node:join", { contacts });
+    return contacts;
+  }
+
+  /**
+   * Ends every operation with {@link NodeClosed}, sends what was queued, frees the sockets. A second call returns the same
+   * promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(): Promise<void> {
+    const {
+      plugins = [],
+      bootstrap = [],
+      bootstrapRequired = createNodeDefaults.bootstrapRequired,
+    } = this.#options;
+    const { driver } = this.#stack.running;
+    for (const plugin of plugins) driver.use(plugin);
+    const seeds = this.#parseSeeds("bootstrap", bootstrap);
+    const bootstrapper = new Bootstrapper({
+      seeds,
+      resolver: this.#resolver,
+      queries: this.#queries,
+      commands: this.#stack.machine,
+      lifetime: this.#lifetime.signal,
+      onJoin: (contacts) => this.emit("node:join", { contacts }),
+      onFailure: (failure) => this.emit("bootstrap:failure", failure),
+    });
+    this.#bootstrapper = bootstrapper;
+    driver.use(bootstrapper);
+    if (seeds.length === 0) return;
+    if (bootstrapRequired) {
+      const contacts = await bootstrapper.join(seeds, this.#bootstrapTimeoutMs);
+      this.emit("node:join", { contacts });
+    }
+    bootstrapper.keepJoined().catch((error: unknown) => this.#report(error, undefined));
+  }
+
+  get #bootstrapTimeoutMs(): number {
+    return this.#options.bootstrapTimeoutMs ?? createNodeDefaults.bootstrapTimeoutMs;
+  }
+
+  #parseSeeds(field: string, seeds: readonly SeedInput[]): ParsedSeed[] {
+    return seeds.map((seed, index) => this.#resolver.parse(`${field}[${index}]`, seed));
+  }
+
+  async #put(record: DhtRecord, options: PutOptions): Promise<PutResult> {
+    const { minAccepted = this.#options.minAccepted ?? createNodeDefaults.minAccepted, lifetimeMs } = options;
+    checkMinAccepted(minAccepted);
+    const lasting = lifetimeMs === undefined ? record : { ...record, lifetimeMs };
+    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
+      this.#stack.machine.put(nowMs, lasting, query),
+    );
+    const { accepted, asked, refusals, holders } = result.type === "stored" ? result : nothingStored;
+    const outcome = { accepted, asked, refusals, end };
+    if (accepted < minAccepted) throw new PutFailed(minAccepted, outcome);
+    return { key: record.key, ...outcome, holders, stats };
+  }
+
+  async #query(
+    options: OperationOptions,
+    begin: (nowMs: InstantMs, options: QueryOptions) => QueryId,
+    hooks: Pick<RunOptions, "observe" | "onBegin"> = {},
+  ): Promise<QueryFinished> {
+    const progress = hooks.observe !== undefined || this.hasListeners("query:progress");
+    const query = { ...queryOptions(options), progress };
+    return await this.#queries.run((nowMs) => begin(nowMs, query), { ...hooks, signal: options.signal });
+  }
+
+  #assertOpen(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    if (this.closed) throw new NodeClosed();
+  }
+
+  #onEvent(event: NodeEvent): void {
+    switch (event.type) {
+      case "queryProgressed": {
+        const { query, step, result } = event;
+        this.#queries.onProgress(query, result);
+        this.emit("query:progress", { query, step, result });
+        break;
+      }
+      case "queryFinished":
+        this.#queries.onFinished(event);
+        this.emit("query:end", event);
+        break;
+      case "nodeDiscovered":
+        this.emit("peer:discovery", event.contact);
+        break;
+      case "peerMisbehaved":
+        this.emit("peer:misbehaviour", { from: event.from, code: event.code });
+        break;
+      case "requestTimedOut":
+      case "messageReceived":
+      case "timer":
+      case "error": // plugins hear of these; an error that none takes comes back through `report`
+        break;
+    }
+  }
+
+  /** `type`: the event whose listener failed. A listener of `node:error` that fails is not told of its own failure. */
+  #report(error: unknown, type: string | undefined): void {
+    if (error instanceof InvariantError) this.close().catch(() => undefined); // the driver has closed the node already
+    const { report } = this.#options;
+    const isHeard = type !== "node:error" && this.hasListeners("node:error");
+    if (isHeard) this.emit("node:error", error);
+    if (report === undefined) {
+      if (!isHeard) console.error(error);
+      return;
+    }
+    try {
+      report(error);
+    } catch (cause) {
+      console.error(cause, error);
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#lifetime.abort(new NodeClosed());
+    this.#queries.refuse();
+    try {
+      await this.#stack.running.close();
+    } finally {
+      this.#queries.rejectAll(); // those that a broken node has not ended
+      this.emit("node:close", undefined);
+    }
+  }
+}
+
+const nothingStored = { accepted: 0, asked: 0, refusals: {}, holders: [] } as const;
+
+function valueOf(record: DhtRecord): Uint8Array | undefined {
+  return record.type === "open" ? readOpenRecord(record.body)?.value : record.body;
+}

@@ -1,0 +1,107 @@
+/**
+ * What can go wrong for the user of a node, each with a stable `code`.
+ *
+ * Misuse (a key of the wrong length, a value too large, a negative timeout) is core's `UsageError`, and a port in use its
+ * `ListenError`. The errors here are what the network and the node's end bring; each says of what, and what is allowed.
+ */
+import { type FailureReason, KadError, type QueryEnd } from "@kad/core";
+
+/** Why one seed did not let us in. */
+export interface SeedFailure {
+  /** As it stood in `bootstrap`. */
+  readonly address: string;
+  readonly reason: string;
+  readonly cause?: unknown;
+}
+
+/** No seed answered in time. `createNode` has closed its sockets. */
+export class BootstrapFailed extends KadError {
+  declare readonly code: "bootstrapFailed";
+  readonly seeds: readonly SeedFailure[];
+
+  constructor(waitedMs: number, seeds: readonly SeedFailure[]) {
+    const list = seeds.map(({ address, reason }) => `${address}: ${reason}`).join("; ");
+    super("bootstrapFailed", `bootstrap: no seed answered within ${waitedMs} ms (${list}); one is enough`, {
+      cause: seeds.find(({ cause }) => cause !== undefined)?.cause,
+    });
+    this.seeds = seeds;
+  }
+}
+
+/** A host name that the system's resolver does not know, or has no address for that this node can dial. */
+export class UnresolvableHost extends KadError {
+  declare readonly code: "unresolvableHost";
+  readonly host: string;
+  /** `false` when the resolver could not be asked, so that asking again may help. */
+  readonly isFinal: boolean;
+
+  constructor(address: string, host: string, reason: string, cause?: unknown) {
+    super(
+      "unresolvableHost",
+      `${address}: the host "${host}" ${reason}; allowed are an IP address and a name that resolves to one`,
+      { cause },
+    );
+    this.host = host;
+    this.isFinal = !isPassing(cause);
+  }
+}
+
+/** What a put came to. */
+export interface PutOutcome {
+  /** Holders that took the record. */
+  readonly accepted: number;
+  /** Holders that were asked to. */
+  readonly asked: number;
+  /** How many did not take it, by reason. */
+  readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
+  readonly end: QueryEnd;
+}
+
+/** Fewer holders than `minAccepted` took the record. It may still be on those that did. */
+export class PutFailed extends KadError implements PutOutcome {
+  declare readonly code: "putFailed";
+  readonly accepted: number;
+  readonly asked: number;
+  readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
+  readonly end: QueryEnd;
+
+  constructor(minAccepted: number, outcome: PutOutcome) {
+    const { accepted, asked, refusals, end } = outcome;
+    const why = Object.entries(refusals).map(([reason, count]) => `, ${count} ${reason}`);
+    super(
+      "putFailed",
+      `put: ${accepted} of ${asked} holders accepted${why.join("")} (${end}); minAccepted is ${minAccepted}`,
+    );
+    this.accepted = accepted;
+    this.asked = asked;
+    this.refusals = refusals;
+    this.end = end;
+  }
+}
+
+/** No reply to an application message: `reason` says why. */
+export class SendFailed extends KadError {
+  declare readonly code: "sendFailed";
+  readonly reason: FailureReason;
+  readonly end: QueryEnd;
+
+  constructor(protocol: string, reason: FailureReason, end: QueryEnd) {
+    super("sendFailed", `send: no reply to "${protocol}": ${reason} (${end})`);
+    this.reason = reason;
+    this.end = end;
+  }
+}
+
+/** The node was closed before the operation ended, or before it began. */
+export class NodeClosed extends KadError {
+  declare readonly code: "closed";
+
+  constructor() {
+    super("closed", "the node is closed; another one comes from createNode");
+  }
+}
+
+/** EAI_AGAIN: the resolver did not answer, or is not there yet. */
+function isPassing(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "EAI_AGAIN";
+}

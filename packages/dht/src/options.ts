@@ -1,0 +1,159 @@
+/**
+ * Options of `createNode` and of the operations of a node, and how they are checked.
+ */
+import {
+  type NodeId,
+  type NodeLimits,
+  type Plugin,
+  type QueryOptions,
+  type RecordStore,
+  type RecordValidator,
+  UsageError,
+} from "@kad/core";
+import { describe } from "./key.ts";
+import type { SeedInput } from "./seed-resolver.ts";
+
+export interface CreateNodeOptions {
+  /**
+   * Where to listen: `udp://0.0.0.0:4100`, `udp://[::]:0` (port 0: any free one), one for each address family at most.
+   * Absent: a client, which asks from free ports and stands in nobody's table.
+   */
+  readonly listen?: string | readonly string[];
+  /**
+   * Nodes of the network to join: URLs whose host may be a name, with the id where it is known. Absent or empty: the first
+   * node of a network.
+   */
+  readonly bootstrap?: readonly SeedInput[];
+  /**
+   * Must be `none`, and must be said: messages travel in plain text and ids prove nothing. Encryption is not there yet; it
+   * will be what an absent value means.
+   */
+  readonly security: "none";
+  /** 32 random bytes by default. */
+  readonly id?: NodeId;
+  /** `server` with `listen`, else `client`. */
+  readonly mode?: "server" | "client";
+  /** Core's limits, and `exempt`: networks that subnet limits do not count (`private`, `10.0.0.0/8`, `*.example`). */
+  readonly limits?: Partial<NodeLimits> & { readonly exempt?: readonly string[] };
+  /** How long seeds have to answer, in ms, 1 to 2^31 - 1; see {@link createNodeDefaults}. */
+  readonly bootstrapTimeoutMs?: number;
+  /** `false`: `createNode` resolves at once, and the seeds are asked in the background until one answers. */
+  readonly bootstrapRequired?: boolean;
+  /** Holders that must take a record, 0 to 255, or `put` and `set` reject. */
+  readonly minAccepted?: number;
+  /** Where records of others are held; in memory by default. */
+  readonly store?: RecordStore;
+  /** Record types beside `immutable` and `open`, by name. */
+  readonly validators?: Readonly<Record<string, RecordValidator>>;
+  /** Attached before anything is sent. */
+  readonly plugins?: readonly Plugin[];
+  /** Hears every error that has no caller, beside `node:error`. Without both, they go to `console.error`. */
+  readonly report?: (error: unknown) => void;
+  /** Ends joining: the sockets are closed and `createNode` rejects with its reason. Later aborts do nothing. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * `bootstrapTimeoutMs`: core's hard timeout of a request (10 s, as in rust-libp2p and discv5): a seed that has not answered
+ * by then, asked in two rounds with a retransmission each, is down for all that we can tell, and an application that starts
+ * should hear so before its own health check gives up.
+ */
+export const createNodeDefaults: Readonly<
+  Required<Pick<CreateNodeOptions, "bootstrapTimeoutMs" | "bootstrapRequired" | "minAccepted">>
+> = Object.freeze({ bootstrapTimeoutMs: 10_000, bootstrapRequired: true, minAccepted: 1 });
+
+/** For every operation. */
+export interface OperationOptions {
+  /** The operation rejects with its reason, and its query is cancelled. */
+  readonly signal?: AbortSignal;
+  /** The operation ends then with what it has, `timedOut`. 1 ms to 30 days; default `limits.queryTimeoutMs`, 60 s. */
+  readonly timeoutMs?: number;
+}
+
+/** For operations that walk through the network. */
+export interface WalkOptions extends OperationOptions {
+  /** Requests kept outstanding, 1 to 64; default 3. */
+  readonly parallelism?: number;
+  /** Disjoint paths, 1 to 8; default 1. More survive liars on some of them. */
+  readonly paths?: number;
+}
+
+export interface FindNodeOptions extends WalkOptions {
+  /** How many of the closest must have answered, 1 to 255; default 8. */
+  readonly results?: number;
+}
+
+export interface GetOptions extends WalkOptions {
+  /** Holders to hear before the best record is taken, 1 to 255; default 1 where the key proves the value, else 8. */
+  readonly quorum?: number;
+}
+
+export interface PutOptions extends WalkOptions {
+  /** Holders to store on, 1 to 255; default 20. */
+  readonly results?: number;
+  /** Holders that must take it, 0 to 255; default from `createNode`. */
+  readonly minAccepted?: number;
+  /** How long holders keep it, in ms; default and maximum 24 h. */
+  readonly lifetimeMs?: number;
+}
+
+/** What core knows of an operation's options; it checks their ranges. */
+export function queryOptions(options: FindNodeOptions & GetOptions): QueryOptions {
+  const { timeoutMs, parallelism, results, paths, quorum } = options;
+  return defined({ timeoutMs, parallelism, results, paths, quorum });
+}
+
+/** A copy without the fields that are `undefined`: absent is the only way to say nothing. */
+export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
+export function checkCreateNodeOptions(options: CreateNodeOptions): void {
+  demand(
+    typeof options === "object" && options !== null,
+    "options",
+    options,
+    'an object with at least { security: "none" }',
+  );
+  if (options.security !== "none") {
+    const given = options.security === undefined ? "is missing" : describe(options.security);
+    throw new UsageError(
+      "invalidOption",
+      `security: ${given}; allowed is "none": plain messages must be asked for, and encryption is not there yet`,
+    );
+  }
+  const { bootstrap, bootstrapRequired, report, plugins } = options;
+  demand(bootstrap === undefined || Array.isArray(bootstrap), "bootstrap", bootstrap, "an array of URLs");
+  demand(plugins === undefined || Array.isArray(plugins), "plugins", plugins, "an array");
+  demand(
+    bootstrapRequired === undefined || typeof bootstrapRequired === "boolean",
+    "bootstrapRequired",
+    bootstrapRequired,
+    "true or false",
+  );
+  demand(report === undefined || typeof report === "function", "report", report, "a function");
+  checkTimeout("bootstrapTimeoutMs", options.bootstrapTimeoutMs);
+  checkMinAccepted(options.minAccepted);
+}
+
+/** Timers of Node wait at most 2^31 - 1 ms. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
+/** @throws UsageError `invalidOption` */
+export function checkTimeout(name: string, value: number | undefined): void {
+  const isRight =
+    value === undefined || (typeof value === "number" && value >= 1 && value <= longestTimeoutMs);
+  demand(isRight, name, value, `a number from 1 to ${longestTimeoutMs} ms`);
+}
+
+/** @throws UsageError `invalidOption` */
+export function checkMinAccepted(value: number | undefined): void {
+  const isRight = value === undefined || (Number.isInteger(value) && value >= 0 && value <= 255);
+  demand(isRight, "minAccepted", value, "a whole number from 0 to 255");
+}
+
+export function demand(isRight: boolean, name: string, value: unknown, allowed: string): void {
+  if (!isRight) throw new UsageError("invalidOption", `${name}: ${describe(value)}; allowed is ${allowed}`);
+}
