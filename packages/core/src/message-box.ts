@@ -20,24 +20,29 @@ export type Receipt =
   | { readonly type: "refused"; readonly reason: RefusalReason }
   | { readonly type: "again"; readonly answer: Uint8Array | undefined };
 
-export type Answer = (path: Path, requestId: RequestId, body: Uint8Array) => void;
+/** Where an answer goes: the request's path and id, and how long an answer to it may be. */
+export interface AnswerTo {
+  readonly path: Path;
+  readonly requestId: RequestId;
+  readonly maxBytes: number;
+}
+
+export type Answer = (to: AnswerTo, body: Uint8Array) => void;
 
 /** One message that was delivered; its timer ends what we know of it. */
 class Delivered extends Timer {
   override readonly reason = "replyToken";
   readonly id: number;
-  readonly path: Path;
-  readonly requestId: RequestId;
+  readonly to: AnswerTo;
   isAnswered = false;
   answer: Uint8Array | undefined = undefined;
   readonly #box: MessageBox;
 
-  constructor(box: MessageBox, id: number, path: Path, requestId: RequestId) {
+  constructor(box: MessageBox, id: number, to: AnswerTo) {
     super();
     this.#box = box;
     this.id = id;
-    this.path = path;
-    this.requestId = requestId;
+    this.to = to;
   }
 
   override onDue(): void {
@@ -70,21 +75,21 @@ export class MessageBox {
   }
 
   /** `queueFull`: nobody polls the events. */
-  receive(nowMs: InstantMs, message: RequestMessage, from: Path, queueFull: boolean): Receipt {
+  receive(nowMs: InstantMs, message: RequestMessage, to: AnswerTo, queueFull: boolean): Receipt {
     if (message.body.type !== "application") return { type: "refused", reason: "unsupported" };
     const { protocol, body } = message.body;
-    const earlier = this.#byRequest.get(requestKey(from, message.requestId));
+    const earlier = this.#byRequest.get(requestKey(to));
     if (earlier !== undefined) return { type: "again", answer: earlier.answer };
     if (!this.#protocols.has(protocol)) return { type: "refused", reason: "noHandler" };
     if (queueFull || this.#byToken.size >= this.#limits.maxReplyTokens)
       return { type: "refused", reason: "busy" };
-    const delivered = this.#remember(nowMs, from, message.requestId);
+    const delivered = this.#remember(nowMs, to);
     const reply = { id: delivered.id };
     return {
       type: "delivered",
       event: {
         type: "messageReceived",
-        from,
+        from: to.path,
         sender: message.sender,
         protocol,
         body: copyBytes(body),
@@ -110,15 +115,14 @@ export class MessageBox {
   /** @internal */
   expire(delivered: Delivered): void {
     this.#byToken.delete(delivered.id);
-    this.#byRequest.delete(requestKey(delivered.path, delivered.requestId));
+    this.#byRequest.delete(requestKey(delivered.to));
     if (!delivered.isAnswered) this.#send(delivered, new Uint8Array(0));
   }
 
-  #remember(nowMs: InstantMs, from: Path, requestId: RequestId): Delivered {
-    const { high, low } = requestId;
-    const delivered = new Delivered(this, ++this.#lastToken, from, { high, low });
+  #remember(nowMs: InstantMs, to: AnswerTo): Delivered {
+    const delivered = new Delivered(this, ++this.#lastToken, to);
     this.#byToken.set(delivered.id, delivered);
-    this.#byRequest.set(requestKey(from, requestId), delivered);
+    this.#byRequest.set(requestKey(to), delivered);
     this.#timers.set(delivered, nowMs + this.#limits.replyTokenLifetimeMs);
     return delivered;
   }
@@ -126,10 +130,10 @@ export class MessageBox {
   #send(delivered: Delivered, body: Uint8Array): void {
     delivered.isAnswered = true;
     if (body.length <= maxKeptAnswerBytes) delivered.answer = body;
-    this.#answer(delivered.path, delivered.requestId, body);
+    this.#answer(delivered.to, body);
   }
 }
 
-function requestKey(from: Path, { high, low }: RequestId): string {
-  return `${from.remote.key} ${high} ${low}`;
+function requestKey({ path, requestId }: AnswerTo): string {
+  return `${path.remote.key} ${requestId.high} ${requestId.low}`;
 }

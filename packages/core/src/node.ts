@@ -24,7 +24,7 @@ import { NodeId } from "./node-id.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./node-options.ts";
 import { PeerHistory } from "./peer-history.ts";
 import { PluginTimers } from "./plugin-timers.ts";
-import type { RequestMessage, ResponseMessage } from "./protocol.ts";
+import type { MalformedReason, RequestMessage, ResponseMessage } from "./protocol.ts";
 import { Queries } from "./queries.ts";
 import { RateLimiter, TokenBucket } from "./rate-limiter.ts";
 import type { DhtRecord, RecordKey } from "./record.ts";
@@ -127,9 +127,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       onRecordsChanged: (nowMs) => this.#maintenance.onRecordsChanged(nowMs),
     });
     this.#rates = new RateLimiter(limits);
-    this.#box = new MessageBox(limits, this.#timers, (path, requestId, body) =>
-      this.#responder.answer(path, requestId, body),
-    );
+    this.#box = new MessageBox(limits, this.#timers, (to, body) => this.#responder.answer(to, body));
     this.#responder = new Responder({
       limits,
       counters: this.#counters,
@@ -339,7 +337,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     const message = this.#options.protocol.decode(bytes);
     if (message.kind === "malformed") {
       counters.dropped[message.reason]++;
-      if (message.reason !== "wrongVersion") this.#misbehaved(from, "malformed");
+      if (isFault(message.reason)) this.#misbehaved(from, "malformed");
       if (message.requestId === undefined || !this.#responder.admit(nowMs, from)) return;
       const reason = message.reason === "unknownRequest" ? "unsupported" : "malformed";
       this.#responder.refuse(message.requestId, from, reason, bytes.length);
@@ -487,6 +485,11 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     }
     return id;
   }
+}
+
+/** Another version, or a kind that a later one may have, is no misbehaviour. */
+function isFault(reason: MalformedReason): boolean {
+  return reason !== "wrongVersion" && reason !== "unknownRequest" && reason !== "unknownResponse";
 }
 
 /** Kinds whose remote sees the very address at which we can be reached: udp4, udp6. */

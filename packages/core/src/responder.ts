@@ -8,7 +8,7 @@ import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { RemoteErrorCode } from "./events.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
-import type { MessageBox } from "./message-box.ts";
+import type { AnswerTo, MessageBox } from "./message-box.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
@@ -29,13 +29,10 @@ type Plan =
   | { readonly type: "nodes"; readonly target: NodeId; readonly wantToken: boolean }
   | { readonly type: "value"; readonly key: RecordKey };
 
-interface Reply {
-  readonly path: Path;
-  readonly requestId: RequestId;
+interface Reply extends AnswerTo {
   /** Kinds of address that the asker can dial. */
   readonly want: number;
   readonly asker: NodeId | undefined;
-  readonly maxBytes: number;
   readonly plan: Plan;
 }
 
@@ -94,30 +91,19 @@ export class Responder {
     unixMs: number | undefined,
     bytes: number,
   ): void {
-    const plan = this.#plan(nowMs, message, from, unixMs);
-    if (plan !== undefined) this.#queue(message, from, bytes, plan);
+    const to = answerTo(from, message.requestId, bytes);
+    const plan = this.#plan(nowMs, message, to, unixMs);
+    if (plan !== undefined) this.#replies.push({ ...to, want: message.want, asker: message.sender, plan });
   }
 
   /** A request that cannot be read, or of a kind that we do not know. */
   refuse(requestId: RequestId, from: Path, reason: RefusalReason, bytes: number): void {
-    const { high, low } = requestId;
-    const maxBytes = from.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
-    const plan = this.#refusal(reason);
-    this.#replies.push({ path: from, requestId: { high, low }, want: 0, asker: undefined, maxBytes, plan });
+    this.#push(answerTo(from, requestId, bytes), this.#refusal(reason));
   }
 
   /** The answer to an application message; it has room of its own, bounded by the number of reply tokens. */
-  answer(path: Path, requestId: RequestId, body: Uint8Array): void {
-    if (this.#closed) return;
-    const plan: Plan = { type: "ready", body: { type: "application", body } };
-    this.#replies.push({
-      path,
-      requestId,
-      want: 0,
-      asker: undefined,
-      maxBytes: Number.POSITIVE_INFINITY,
-      plan,
-    });
+  answer(to: AnswerTo, body: Uint8Array): void {
+    if (!this.#closed) this.#push(to, { type: "ready", body: { type: "application", body } });
   }
 
   pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
@@ -139,13 +125,16 @@ export class Responder {
     this.#closed = true;
   }
 
-  #queue(message: RequestMessage, from: Path, bytes: number, plan: Plan): void {
-    const { requestId, want, sender } = message;
-    const maxBytes = from.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
-    this.#replies.push({ path: from, requestId, want, asker: sender, maxBytes, plan });
+  #push(to: AnswerTo, plan: Plan): void {
+    this.#replies.push({ ...to, want: 0, asker: undefined, plan });
   }
 
-  #plan(nowMs: InstantMs, message: RequestMessage, from: Path, unixMs: number | undefined): Plan | undefined {
+  #plan(
+    nowMs: InstantMs,
+    message: RequestMessage,
+    to: AnswerTo,
+    unixMs: number | undefined,
+  ): Plan | undefined {
     const { body } = message;
     switch (body.type) {
       case "ping":
@@ -155,9 +144,9 @@ export class Responder {
       case "getValue":
         return { type: "value", key: body.key };
       case "putValue":
-        return this.#store(nowMs, body.record, body.token, from, unixMs);
+        return this.#store(nowMs, body.record, body.token, to.path, unixMs);
       case "application":
-        return this.#deliver(nowMs, message, from);
+        return this.#deliver(nowMs, message, to);
     }
   }
 
@@ -181,9 +170,9 @@ export class Responder {
     return stored;
   }
 
-  #deliver(nowMs: InstantMs, message: RequestMessage, from: Path): Plan | undefined {
+  #deliver(nowMs: InstantMs, message: RequestMessage, to: AnswerTo): Plan | undefined {
     const { box, events, counters } = this.#options;
-    const receipt = box.receive(nowMs, message, from, events.messagesFull);
+    const receipt = box.receive(nowMs, message, to, events.messagesFull);
     if (receipt.type === "refused") return this.#refusal(receipt.reason);
     if (receipt.type === "delivered") {
       events.push(receipt.event);
@@ -229,3 +218,9 @@ export class Responder {
 
 const pong: Plan = { type: "ready", body: { type: "pong" } };
 const stored: Plan = { type: "ready", body: { type: "stored" } };
+
+/** `bytes`: how long the request was. */
+function answerTo(path: Path, { high, low }: RequestId, bytes: number): AnswerTo {
+  const maxBytes = path.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
+  return { path, requestId: { high, low }, maxBytes };
+}

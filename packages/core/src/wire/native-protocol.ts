@@ -337,7 +337,9 @@ function checkRange(name: string, value: number, max: number): void {
 }
 
 function drawsLargeAnswer(message: Message): boolean {
-  return message.kind === "request" && (message.body.type === "findNode" || message.body.type === "getValue");
+  if (message.kind !== "request") return false;
+  const { type } = message.body;
+  return type === "findNode" || type === "getValue" || type === "application";
 }
 
 function refusalCode(reason: RefusalReason): number {
