@@ -18,7 +18,7 @@ export interface MaintenanceOptions {
   readonly timers: TimerQueue;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
-  readonly random: { fill(into: Uint8Array): void };
+  readonly random: { fill(into: Uint8Array): unknown };
   readonly self: NodeId;
   readonly ping: (contacts: readonly Contact[]) => void;
   /** Begins a walk of the node's own; `onEnd` is called when it is over, `false` is returned when there is no room for it. */

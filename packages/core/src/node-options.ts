@@ -3,6 +3,7 @@
  */
 import type { AddressCodec } from "./address.ts";
 import { shown, UsageError } from "./errors.ts";
+import { type GuardedRandom, guardAddresses, guardProtocol, guardRandom, type Report } from "./hooks.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { type NodeLimits, resolveLimits } from "./options.ts";
@@ -33,19 +34,27 @@ export interface NodeOptions {
   readonly limits?: Partial<NodeLimits>;
 }
 
-export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits">> {
+/** `addresses`, `protocol` and `random` no longer throw; the secrets of write tokens come from `secrets`, which does. */
+export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits" | "random">> {
+  readonly random: GuardedRandom;
+  readonly secrets: NodeOptions["random"];
   readonly limits: NodeLimits;
 }
 
-/** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
-export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
-  const { id, random, sha256, addresses, mode = "server", validators = {}, padRequests = true } = given;
+/**
+ * `report` is told of every hook that throws later on; none is called here.
+ * @throws UsageError `invalidOption` that names the option, the value and what is allowed
+ */
+export function resolveNodeOptions(given: NodeOptions, report: Report): ResolvedNodeOptions {
+  const { id, random, sha256, mode = "server", validators = {}, padRequests = true } = given;
   const limits = resolveLimits(given.limits ?? {});
   demand(typeof random?.fill === "function", "random", random, "an object with fill(into)");
   demand(typeof sha256 === "function", "sha256", sha256, "a function from bytes to 32 bytes");
-  demand(typeof addresses?.decode === "function", "addresses", addresses, "an AddressCodec");
+  demand(typeof given.addresses?.decode === "function", "addresses", given.addresses, "an AddressCodec");
   demand(mode === "server" || mode === "client", "mode", mode, '"server" or "client"');
-  const protocol = given.protocol ?? nativeProtocol({ addresses });
+  const addresses = guardAddresses(given.addresses, report);
+  const protocol =
+    given.protocol === undefined ? nativeProtocol({ addresses }) : guardProtocol(given.protocol, report);
   demand(
     id instanceof NodeId && id.length === protocol.idBytes,
     "id",
@@ -56,7 +65,8 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     given.store ?? new MemoryRecordStore({ maxRecords: limits.maxRecords, maxBytes: limits.maxRecordBytes });
   return Object.freeze({
     id,
-    random,
+    random: guardRandom(random, report),
+    secrets: random,
     sha256,
     addresses,
     protocol,

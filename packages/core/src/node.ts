@@ -66,11 +66,13 @@ export class KadNode implements Machine<NodeEvent>, Commands {
 
   /** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
   constructor(given: NodeOptions) {
-    const options = resolveNodeOptions(given);
+    const report = (error: KadError) => this.#events.push({ type: "error", error });
+    const options = resolveNodeOptions(given, report);
     const { limits, addresses, protocol, sha256, random, mode, id } = options;
     this.#options = options;
     this.id = id;
-    const report = (error: KadError) => this.#events.push({ type: "error", error });
+    // First of all parts: the others report to it, some from their beginning.
+    this.#events = new EventQueue(limits, (query) => this.#queries.progress(query));
     const groupOf = (address: Address) => addresses.group(address);
     const emit = (event: NodeEvent) => this.#events.push(event);
     const dialable = () => addresses.dialable;
@@ -80,7 +82,6 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     this.#keeper = new RecordKeeper({ id, store: options.store, types, limits, report });
     this.#health = new NetworkHealth(limits.sleepGapMs);
     this.#history = new PeerHistory(limits);
-    this.#events = new EventQueue(limits, (query) => this.#queries.progress(query));
     this.#writer = new MessageWriter({
       protocol,
       id,
@@ -133,7 +134,8 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       counters: this.#counters,
       table: this.#table,
       keeper: this.#keeper,
-      tokens: new WriteTokens(sha256, random, limits.tokenRotationMs),
+      tokens: new WriteTokens(sha256, options.secrets, limits.tokenRotationMs),
+      report,
       rates: this.#rates,
       writer: this.#writer,
       events: this.#events,
@@ -198,6 +200,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   pollEvent(): NodeEvent | undefined {
+    this.#refuseHooks();
     return this.#events.poll();
   }
 
@@ -280,6 +283,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   setProtocols(names: readonly string[]): void {
+    this.#refuseHooks();
     for (const name of names) checkProtocol(name);
     this.#box.setProtocols(names);
   }
@@ -289,6 +293,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   clearTimer(timer: TimerId): boolean {
+    this.#refuseHooks();
     return this.#pluginTimers.clear(timer);
   }
 
@@ -440,22 +445,24 @@ export class KadNode implements Machine<NodeEvent>, Commands {
 
   /** Begins a transition: refuses hooks that call back, keeps time from running backwards, starts maintenance once. */
   #enter(nowMs: InstantMs): InstantMs {
-    if (this.#isBusy) {
-      throw new UsageError(
-        "reentrant",
-        "a hook of the node (store, validator, sha256, random, addresses) called the node",
-      );
-    }
-    if (this.#nowMs === undefined) {
-      if (!Number.isFinite(nowMs))
-        throw new UsageError("invalidArgument", `nowMs: ${nowMs}; allowed is a finite number`);
-      this.#nowMs = nowMs;
-      this.#maintenance.start(nowMs);
-    } else if (nowMs > this.#nowMs) {
-      this.#nowMs = nowMs;
-    }
+    this.#refuseHooks();
+    if (!Number.isFinite(nowMs))
+      throw new UsageError("invalidArgument", `nowMs: ${nowMs}; allowed is a finite number`);
     this.#isBusy = true;
-    return this.#nowMs;
+    const lastMs = this.#nowMs;
+    if (lastMs !== undefined && nowMs <= lastMs) return lastMs;
+    this.#nowMs = nowMs;
+    if (lastMs === undefined) this.#maintenance.start(nowMs);
+    return nowMs;
+  }
+
+  /** Hooks are called in the middle of a transition, where no other may begin. */
+  #refuseHooks(): void {
+    if (!this.#isBusy) return;
+    throw new UsageError(
+      "reentrant",
+      "a hook of the node (store, validator, sha256, random, addresses, protocol) called the node",
+    );
   }
 
   #command<T>(nowMs: InstantMs, run: (nowMs: InstantMs) => T): T {

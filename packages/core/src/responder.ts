@@ -5,8 +5,10 @@
  * To an address that nobody has proven, an answer is never over three times as long as the request (QUIC's rule).
  */
 import type { Counters } from "./counters.ts";
+import { HookError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { RemoteErrorCode } from "./events.ts";
+import type { Report } from "./hooks.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { AnswerTo, MessageBox } from "./message-box.ts";
 import type { MessageWriter } from "./message-writer.ts";
@@ -41,7 +43,9 @@ export interface ResponderOptions {
   readonly counters: Counters;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
+  /** What its hooks throw is caught here: without a token nothing is stored. */
   readonly tokens: WriteTokens;
+  readonly report: Report;
   readonly rates: RateLimiter;
   readonly writer: MessageWriter;
   readonly events: EventQueue;
@@ -157,9 +161,8 @@ export class Responder {
     from: Path,
     unixMs: number | undefined,
   ): Plan {
-    const { tokens, keeper, sourceOf, onStored } = this.#options;
-    const isProven = from.peer !== undefined;
-    if (!isProven && (token === undefined || !tokens.check(nowMs, from.remote, record.key, token)))
+    const { keeper, sourceOf, onStored } = this.#options;
+    if (from.peer === undefined && !this.#isToken(nowMs, from, record.key, token))
       return this.#refusal("badToken");
     const outcome = keeper.accept(nowMs, unixMs, record, sourceOf(from));
     if (outcome.type === "refused") {
@@ -195,14 +198,33 @@ export class Responder {
   }
 
   #nodes(nowMs: InstantMs, reply: Reply, target: NodeId, wantToken: boolean): Response {
-    const { table, tokens, limits } = this.#options;
+    const { table, limits } = this.#options;
     const { want, asker, path } = reply;
     const contacts = table.closest(target, limits.bucketSize, (contact) => {
       if (asker !== undefined && contact.id.key === asker.key) return false;
       return contact.addresses.some((address) => (address.kind & want) !== 0);
     });
-    const token = wantToken && path.peer === undefined ? tokens.issue(nowMs, path.remote, target) : undefined;
-    return { type: "nodes", contacts, token };
+    return { type: "nodes", contacts, token: wantToken ? this.#token(nowMs, path, target) : undefined };
+  }
+
+  /** A proven peer needs none. */
+  #token(nowMs: InstantMs, { peer, remote }: Path, target: NodeId): Uint8Array | undefined {
+    if (peer !== undefined) return undefined;
+    return this.#guardTokens(() => this.#options.tokens.issue(nowMs, remote, target));
+  }
+
+  #isToken(nowMs: InstantMs, { remote }: Path, key: RecordKey, token: Uint8Array | undefined): boolean {
+    if (token === undefined) return false;
+    return this.#guardTokens(() => this.#options.tokens.check(nowMs, remote, key, token)) ?? false;
+  }
+
+  #guardTokens<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.#options.report(new HookError("sha256 or random", error));
+      return undefined;
+    }
   }
 
   #refusal(reason: RefusalReason): Plan {

@@ -107,7 +107,8 @@ export interface RpcOptions {
   readonly timers: TimerQueue;
   readonly history: PeerHistory;
   readonly writer: MessageWriter;
-  readonly random: { fill(into: Uint8Array): void };
+  /** `false`: there is no randomness; nothing can be asked then, for a request's id is its only secret. */
+  readonly random: { fill(into: Uint8Array): unknown };
   readonly observer: RpcObserver;
   /** Kinds of address that we can dial, as bits. */
   readonly dialable: () => number;
@@ -335,6 +336,10 @@ export class Rpc {
       return undefined;
     }
     const attempt = this.#reusable(request, address) ?? this.#newAttempt(nowMs, request, address);
+    if (attempt === undefined) {
+      this.fail(nowMs, request, "unreachable");
+      return undefined;
+    }
     const length = this.#options.writer.request(address, attempt, request.body, into);
     if (length === undefined) {
       this.fail(nowMs, request, "tooLarge");
@@ -357,8 +362,10 @@ export class Rpc {
     return attempt;
   }
 
-  #newAttempt(nowMs: InstantMs, request: PendingRequest, address: Address): Attempt {
-    const { high, low } = this.#nextId();
+  #newAttempt(nowMs: InstantMs, request: PendingRequest, address: Address): Attempt | undefined {
+    const id = this.#nextId();
+    if (id === undefined) return undefined;
+    const { high, low } = id;
     const attempt: Attempt = {
       high,
       low,
@@ -447,10 +454,10 @@ export class Rpc {
     return false;
   }
 
-  #nextId(): RequestId {
+  #nextId(): RequestId | undefined {
     for (;;) {
       if (this.#randomAt === this.#randomIds.length) {
-        this.#options.random.fill(this.#randomIds);
+        if (this.#options.random.fill(this.#randomIds) === false) return undefined;
         this.#randomAt = 0;
       }
       const high = readU32(this.#randomIds, this.#randomAt);

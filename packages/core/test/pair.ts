@@ -56,6 +56,10 @@ export interface NetworkOptions {
   /** Share of datagrams lost, 0 to 1. */
   readonly loss?: number;
   readonly limits?: NodeOptions["limits"];
+  /** Whether borrowed buffers are overwritten once the call has returned; true unless a test compares the two. */
+  readonly poison?: boolean;
+  /** Sees every datagram that a node sends, also one that is lost. The bytes may be kept. */
+  readonly onDatagram?: (nowMs: number, from: SocketAddress, to: string, bytes: Uint8Array) => void;
 }
 
 /** Hosts live in different /24s, so that subnet limits are really on. */
@@ -143,7 +147,8 @@ export class Network {
       any = true;
       this.datagrams++;
       const bytes = new Uint8Array(this.#scratch.subarray(0, transmit.length));
-      this.#scratch.fill(0xaa);
+      if (this.#options.poison !== false) this.#scratch.fill(0xaa);
+      this.#options.onDatagram?.(this.nowMs, host.address, transmit.path.remote.key, Uint8Array.from(bytes));
       if ((this.random.next() % 10_000) / 10_000 < (this.#options.loss ?? 0)) continue;
       const atMs = this.nowMs + (this.#options.delayMs ?? 0);
       this.#wire.push({
@@ -167,7 +172,7 @@ export class Network {
       from: { remote: datagram.from, dialable: true },
       bytes: datagram.bytes,
     });
-    datagram.bytes.fill(0xaa);
+    if (this.#options.poison !== false) datagram.bytes.fill(0xaa);
   }
 
   #nextMs(): number | undefined {
