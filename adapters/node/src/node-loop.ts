@@ -6,6 +6,9 @@
  */
 import type { Deadline, Driver, Host, InstantMs } from "@kad/core";
 
+/** What the loop needs of a driver. */
+export type LoopDriver = Pick<Driver, "deliver" | "wake" | "pump">;
+
 export interface NodeLoopOptions {
   /** Gets the errors that nobody else takes. Default: `process.emitWarning`. */
   readonly report?: (error: unknown) => void;
@@ -19,7 +22,7 @@ const clockJumpMs = 1_000;
 
 export class NodeLoop implements Host {
   readonly #report: (error: unknown) => void;
-  #driver: Driver | undefined;
+  #driver: LoopDriver | undefined;
   #timer: NodeJS.Timeout | undefined;
   #delayMs = 0;
   /** When the timer fires; `undefined` when it is not set. */
@@ -38,7 +41,7 @@ export class NodeLoop implements Host {
   }
 
   /** Tells the node the wall clock, now, hourly and after a jump. Once for each loop; `arm` counts from here on. */
-  start(driver: Driver): void {
+  start(driver: LoopDriver): void {
     this.#driver = driver;
     this.#tellWallClock(this.nowMs());
     driver.pump();
