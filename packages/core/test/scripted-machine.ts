@@ -8,7 +8,7 @@ import { resolveLimits } from "../src/options.ts";
 import { type InsertOutcome, RoutingTable } from "../src/routing-table.ts";
 import type { NodeStats } from "../src/stats.ts";
 
-export const addresses: AddressTable = new AddressTable();
+const addresses: AddressTable = new AddressTable();
 export const peerAddress: SocketAddress = addresses.parse("udp://192.0.2.1:4100");
 export const peerPath: Path = { remote: peerAddress, dialable: true };
 export const peerId: NodeId = NodeId.fromHex("0a");

@@ -12,14 +12,14 @@ import {
 } from "@kad/core";
 import { type UdpOptions, type UdpTransport, udp } from "../src/index.ts";
 
-export interface Heard {
+interface Heard {
   readonly from: Path;
   readonly bytes: Uint8Array;
   /** Whether what came was a plain `Uint8Array`. */
   readonly isPlain: boolean;
 }
 
-export class RecordingSink implements TransportSink {
+class RecordingSink implements TransportSink {
   readonly messages: Heard[] = [];
   readonly failures: { to: string; tag: number | undefined; reason: SendFailure }[] = [];
   readonly flows: { kind: AddressKind; open: boolean }[] = [];
