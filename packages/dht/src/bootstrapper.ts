@@ -1,12 +1,12 @@
 /**
  * Joining a network, and joining it again: asks the seeds until one answers, then walks to our own id (Kademlia §2.3).
  *
- * A round pings every seed at the same time and begins the walk with the first answer; so each seed that did not answer
- * has a reason of its own, at the price of one round trip. Rounds follow one another with growing pauses: a seed that
- * starts together with us is found. After the first join the table is looked at now and then, and whenever a query found
- * nobody: when it is empty, rounds begin anew. Host names are resolved in each round, since hosts move.
+ * A round pings every seed at the same time and begins the walk with those that answered; so a seed that did not answer
+ * has a reason of its own and delays nothing, at the price of one round trip. Rounds follow one another with growing
+ * pauses: a seed that starts together with us is found. Later, rounds begin anew when the table is empty, or when a walk
+ * found nobody at all: then our contacts may all be gone. Host names are resolved in each round, since hosts move.
  */
-import type { Commands, Plugin, QueryFinished, Seed } from "@kad/core";
+import type { Commands, Contact, InstantMs, Plugin, QueryFinished, QueryId } from "@kad/core";
 import { onAbort } from "./abort.ts";
 import { BootstrapFailed, NodeClosed, type SeedFailure, UnresolvableHost } from "./errors.ts";
 import type { QueryPromises } from "./query-promises.ts";
@@ -19,10 +19,10 @@ const longestRoundMs = 10_000;
 /** The pause after the first round that failed, then twice as long each time. */
 const firstPauseMs = 500;
 const longestPauseMs = 60_000;
-/** How often an empty table is looked for when no query tells of it. */
+/** How often an empty table is looked for. */
 const tableCheckMs = 30_000;
-/** Beyond the timers of the queries themselves: for resolvers of names that do not answer. */
-const graceMs = 100;
+/** How long the other seeds have after the first answer, at least; and resolvers of names after the queries' own time. */
+const minGraceMs = 100;
 /** Contacts that a walk begins with when others have found us before a seed answered. */
 const knownContacts = 20;
 
@@ -39,21 +39,33 @@ export interface BootstrapperOptions {
   readonly onFailure: (failure: BootstrapFailed) => void;
 }
 
+/** A walk found nobody, or a peer has entered the table. */
+type News = "lonely" | "found";
+
+/** How one seed took it. */
+type Knock =
+  | { readonly type: "answered"; readonly contact: Contact }
+  | { readonly type: "failed"; readonly failure: SeedFailure };
+
 type Round =
   | { readonly type: "joined"; readonly contacts: number }
   | { readonly type: "failed"; readonly failures: readonly SeedFailure[] };
 
 export class Bootstrapper implements Plugin {
   readonly #options: BootstrapperOptions;
-  #wakeUp: (() => void) | undefined;
+  #waiting: { readonly for: News; readonly wakeUp: () => void } | undefined;
 
   constructor(options: BootstrapperOptions) {
     this.#options = options;
   }
 
-  /** Nobody answered a query: perhaps we are alone. */
-  onQueryFinished(finished: QueryFinished): void {
-    if (finished.end === "exhausted" && this.#options.commands.table.size === 0) this.#wakeUp?.();
+  /** Nobody answered a walk: perhaps we are alone. (A peer that is asked alone proves nothing.) */
+  onQueryFinished({ end, result }: QueryFinished): void {
+    if (end === "exhausted" && result.type !== "pong" && result.type !== "reply") this.#wake("lonely");
+  }
+
+  onNodeDiscovered(): void {
+    this.#wake("found");
   }
 
   /**
@@ -75,13 +87,14 @@ export class Bootstrapper implements Plugin {
     }
   }
 
-  /** Joins whenever the table is empty, until the node closes. Rejects only with what is a fault of ours. */
+  /** Joins again whenever that is in doubt, until the node closes. Rejects only with what is a fault of ours. */
   async keepJoined(): Promise<void> {
     const { commands, lifetime } = this.#options;
     try {
-      for (let attempt = 0; ; ) {
-        if (commands.table.size > 0 && attempt === 0) await this.#untilDoubt();
-        else attempt = await this.#tryToJoin(attempt);
+      let attempt = commands.table.size > 0 ? undefined : 0;
+      for (;;) {
+        if (attempt !== undefined) attempt = await this.#tryToJoin(attempt);
+        else if ((await this.#hears("lonely", tableCheckMs)) || commands.table.size === 0) attempt = 0;
         this.#check(undefined);
       }
     } catch (error) {
@@ -89,85 +102,93 @@ export class Bootstrapper implements Plugin {
     }
   }
 
-  /** Returns the number of the next attempt: 0 after a success. */
-  async #tryToJoin(attempt: number): Promise<number> {
-    const { seeds, onJoin, onFailure } = this.#options;
-    const round = await this.#round(seeds, roundMs(attempt));
+  /** Returns the number of the next attempt; `undefined`: none is needed, we have joined. */
+  async #tryToJoin(attempt: number): Promise<number | undefined> {
+    const { seeds, commands, onJoin, onFailure } = this.#options;
+    const wasAlone = commands.table.size === 0;
+    // Others may have found us meanwhile. But contacts that are gone must not keep us from the seeds: so by turns.
+    const known = attempt % 2 === 0 ? commands.table.closest(commands.id, knownContacts) : [];
+    const round = known.length > 0 ? await this.#walk(known) : await this.#round(seeds, roundMs(attempt));
     if (round.type === "joined") {
       onJoin(round.contacts);
-      return 0;
+      return undefined;
     }
     onFailure(new BootstrapFailed(roundMs(attempt), round.failures));
-    await this.#rest(pauseMs(attempt));
-    return attempt + 1;
+    if (wasAlone && commands.table.size > 0) return 0;
+    return (await this.#hears("found", pauseMs(attempt))) ? 0 : attempt + 1;
   }
 
   async #round(seeds: readonly ParsedSeed[], waitMs: number, signal?: AbortSignal): Promise<Round> {
-    const { commands } = this.#options;
-    if (commands.table.size > 0)
-      return await this.#walk(commands.table.closest(commands.id, knownContacts), signal);
-    const resolved: Seed[] = [];
-    const failures = await this.#knockAll(seeds, resolved, waitMs, signal);
-    return failures === undefined ? await this.#walk(resolved, signal) : { type: "failed", failures };
+    const knocks = await this.#knockAll(seeds, waitMs, signal);
+    const answered = knocks.flatMap((knock) => (knock.type === "answered" ? [knock.contact] : []));
+    if (answered.length > 0) return await this.#walk(answered, signal);
+    return {
+      type: "failed",
+      failures: knocks.flatMap((knock) => (knock.type === "failed" ? [knock.failure] : [])),
+    };
   }
 
-  /** Pings all seeds; `undefined` as soon as one has answered, which ends the other pings. */
+  /** Pings all seeds. After the first answer the others have as long again: a dead seed holds nobody up. */
   async #knockAll(
     seeds: readonly ParsedSeed[],
-    resolved: Seed[],
     waitMs: number,
     signal: AbortSignal | undefined,
-  ): Promise<readonly SeedFailure[] | undefined> {
+  ): Promise<readonly Knock[]> {
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(new Error(`no address within ${waitMs} ms`)), waitMs + graceMs);
+    const beganAtMs = performance.now();
+    const stopIn = (ms: number): NodeJS.Timeout =>
+      setTimeout(() => stop.abort(new Error(noAnswer(waitMs))), ms);
+    let timer = stopIn(waitMs + minGraceMs);
     const releases = this.#onEnd(signal, () => stop.abort());
+    let hasAnswer = false;
+    const knock = async (seed: ParsedSeed): Promise<Knock> => {
+      const outcome = await this.#knock(seed, waitMs, stop.signal);
+      if (outcome.type === "answered" && !hasAnswer) {
+        hasAnswer = true;
+        clearTimeout(timer);
+        timer = stopIn(Math.max(minGraceMs, performance.now() - beganAtMs));
+      }
+      return outcome;
+    };
     try {
-      const knocks = seeds.map((seed) => this.#knock(seed, resolved, waitMs, stop.signal));
-      const answered = await Promise.any(knocks.map(rejectFailure)).catch(() => undefined);
-      stop.abort();
+      const knocks = await Promise.all(seeds.map(knock));
       this.#check(signal);
-      return answered === undefined ? definedOnly(await Promise.all(knocks)) : undefined;
+      return knocks;
     } finally {
       clearTimeout(timer);
       for (const release of releases) release();
     }
   }
 
-  /** Never rejects; `undefined`: the seed has answered. */
-  async #knock(
-    seed: ParsedSeed,
-    resolved: Seed[],
-    waitMs: number,
-    signal: AbortSignal,
-  ): Promise<SeedFailure | undefined> {
+  /** Never rejects. */
+  async #knock(seed: ParsedSeed, waitMs: number, signal: AbortSignal): Promise<Knock> {
     const { queries, commands, resolver } = this.#options;
     const address = seed.text;
     try {
       const to = await resolver.resolve(seed, signal);
-      resolved.push(to);
-      const { result } = await queries.run((nowMs) => commands.ping(nowMs, to, { timeoutMs: waitMs }), {
-        signal,
-      });
-      if (result.type === "pong" && result.contact !== undefined) return undefined;
-      const reason = result.type === "pong" ? result.reason : undefined;
-      return {
-        address,
-        reason: reason === undefined || reason === "noAnswer" ? `no answer within ${waitMs} ms` : reason,
-      };
+      const ping = (nowMs: InstantMs): QueryId => commands.ping(nowMs, to, { timeoutMs: waitMs });
+      const { result } = await queries.run(ping, { signal });
+      const { contact, reason } = result.type === "pong" ? result : noPong;
+      if (contact !== undefined) return { type: "answered", contact };
+      const why = reason === undefined || reason === "noAnswer" ? noAnswer(waitMs) : reason;
+      return { type: "failed", failure: { address, reason: why } };
     } catch (cause) {
-      return { address, reason: cause instanceof Error ? cause.message : String(cause), cause };
+      return {
+        type: "failed",
+        failure: { address, reason: cause instanceof Error ? cause.message : String(cause), cause },
+      };
     }
   }
 
-  async #walk(seeds: readonly Seed[], signal: AbortSignal | undefined): Promise<Round> {
+  async #walk(seeds: readonly Contact[], signal?: AbortSignal): Promise<Round> {
     const { queries, commands } = this.#options;
     const { result, end } = await queries.run((nowMs) => commands.bootstrap(nowMs, seeds), { signal });
     const contacts = result.type === "nodes" ? result.contacts.length : 0;
     if (contacts > 0) return { type: "joined", contacts };
-    const addresses = seeds.map((seed) => seed.addresses.map(({ key }) => key).join(", "));
+    const reason = `it answered a ping, but no findNode (${end})`;
     return {
       type: "failed",
-      failures: addresses.map((address) => ({ address, reason: `no answer to findNode (${end})` })),
+      failures: seeds.map(({ addresses }) => ({ address: addresses[0]?.key ?? "", reason })),
     };
   }
 
@@ -182,15 +203,25 @@ export class Bootstrapper implements Plugin {
     this.#check(signal);
   }
 
-  /** Until the next look at the table, or until a query has found nobody. */
-  async #untilDoubt(): Promise<void> {
-    await this.#sleep(tableCheckMs, undefined, (wakeUp) => {
-      this.#wakeUp = wakeUp;
+  /** Waits for the news, but at most so long; `true` when they came. */
+  async #hears(news: News, ms: number): Promise<boolean> {
+    let isHeard = false;
+    await this.#sleep(ms, undefined, (end) => {
+      const wakeUp = (): void => {
+        isHeard = true;
+        end();
+      };
+      this.#waiting = { for: news, wakeUp };
     });
-    this.#wakeUp = undefined;
+    this.#waiting = undefined;
+    return isHeard;
   }
 
-  /** Ends early when the node closes, the signal aborts, or `wakeable`'s function is called. Keeps no process alive. */
+  #wake(news: News): void {
+    if (this.#waiting?.for === news) this.#waiting.wakeUp();
+  }
+
+  /** Ends early when the node closes, the signal aborts, or the function given to `wakeable` is called. Keeps no process alive. */
   #sleep(
     ms: number,
     signal: AbortSignal | undefined,
@@ -229,11 +260,8 @@ function isFinal(failure: SeedFailure): boolean {
   return failure.cause instanceof UnresolvableHost && failure.cause.isFinal;
 }
 
-async function rejectFailure(knock: Promise<SeedFailure | undefined>): Promise<true> {
-  if ((await knock) !== undefined) throw new Error("this seed did not answer");
-  return true;
-}
+const noPong = { contact: undefined, reason: undefined } as const;
 
-function definedOnly<T>(values: readonly (T | undefined)[]): readonly T[] {
-  return values.filter((value) => value !== undefined);
+function noAnswer(waitMs: number): string {
+  return `no answer within ${waitMs} ms`;
 }

@@ -7,19 +7,16 @@
  */
 import {
   type Contact,
-  copyBytes,
   type DhtRecord,
   type DriverStats,
   type FailureReason,
   type Gauge,
   type InstantMs,
   InvariantError,
-  immutableRecord,
   type LinkStats,
   type NodeEvent,
   type NodeId,
   type NodeStats,
-  openRecord,
   type Plugin,
   type QueryEnd,
   type QueryFinished,
@@ -28,21 +25,17 @@ import {
   type QueryStats,
   type ReadonlyRoutingTable,
   type RecordKey,
-  readOpenRecord,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
 import { Bootstrapper } from "./bootstrapper.ts";
-import { NodeClosed, PutFailed, type PutOutcome, SendFailed } from "./errors.ts";
+import { NodeClosed, SendFailed } from "./errors.ts";
 import { DhtEventTarget } from "./events.ts";
-import { sha256 } from "./hash.ts";
-import { checkId, resolveKey, toBytes } from "./key.ts";
+import { checkId, toBytes } from "./key.ts";
 import {
   type CreateNodeOptions,
-  checkMinAccepted,
   checkTimeout,
   createNodeDefaults,
-  defined,
   demand,
   type FindNodeOptions,
   type GetOptions,
@@ -51,27 +44,10 @@ import {
   queryOptions,
 } from "./options.ts";
 import { QueryPromises, type RunOptions } from "./query-promises.ts";
+import { type GetResult, type PutResult, Records } from "./records.ts";
 import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
-
-export interface GetResult {
-  readonly key: RecordKey;
-  /** `undefined` with `end: "converged"`: the closest nodes have answered, and nobody has it. */
-  readonly record: DhtRecord | undefined;
-  /** What the record says: the value of an immutable or open record, the body of another. */
-  readonly value: Uint8Array | undefined;
-  /** Who had it; empty where this node holds it itself. */
-  readonly holders: readonly Contact[];
-  readonly end: QueryEnd;
-  readonly stats: QueryStats;
-}
-
-export interface PutResult extends PutOutcome {
-  readonly key: RecordKey;
-  readonly holders: readonly Contact[];
-  readonly stats: QueryStats;
-}
 
 export interface PingResult {
   /** Who answered; `undefined`: nobody, and `reason` says why. */
@@ -100,6 +76,7 @@ export class DhtNode extends DhtEventTarget {
   readonly #stack: Stack;
   readonly #queries: QueryPromises;
   readonly #resolver: SeedResolver;
+  readonly #records: Records;
   readonly #lifetime = new AbortController();
   #bootstrapper: Bootstrapper | undefined;
   #closing: Promise<void> | undefined;
@@ -110,6 +87,12 @@ export class DhtNode extends DhtEventTarget {
     this.#stack = stack;
     this.#queries = new QueryPromises(stack.running.driver, stack.machine);
     this.#resolver = new SeedResolver(stack.addresses);
+    this.#records = new Records({
+      run: (query, begin) => this.#query(query, begin),
+      commands: stack.machine,
+      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
+      queryTimeoutMs: stack.limits.queryTimeoutMs,
+    });
   }
 
   /** What `createNode` does with options that have been checked. */
@@ -170,13 +153,7 @@ export class DhtNode extends DhtEventTarget {
    * @throws UsageError `invalidId`, `invalidRecord` (a name that is too long), `invalidOption`
    */
   async get(keyOrName: RecordKey | string, options: GetOptions = {}): Promise<GetResult> {
-    const key = resolveKey(keyOrName);
-    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
-      this.#stack.machine.get(nowMs, key, query),
-    );
-    const found = result.type === "value" ? result : undefined;
-    const record = found?.record;
-    return { key, record, value: record && valueOf(record), holders: found?.holders ?? [], end, stats };
+    return await this.#records.get(keyOrName, options);
   }
 
   /** The value as text, `undefined` where there is no record. Bytes that are no UTF-8 become U+FFFD. */
@@ -191,7 +168,7 @@ export class DhtNode extends DhtEventTarget {
    * @throws PutFailed when fewer than `minAccepted` holders took it; UsageError `invalidRecord` when it is too large
    */
   async put(value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    return await this.#put(immutableRecord(sha256, toBytes("value", value)), options);
+    return await this.#records.put(value, options);
   }
 
   /**
@@ -202,18 +179,7 @@ export class DhtNode extends DhtEventTarget {
    * @throws as `put`
    */
   async set(name: string, value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    const { timeoutMs = this.#stack.limits.queryTimeoutMs, signal, parallelism, paths } = options;
-    checkTimeout("timeoutMs", timeoutMs);
-    checkMinAccepted(options.minAccepted);
-    const bytes = copyBytes(toBytes("value", value));
-    const { key } = openRecord(sha256, name, bytes, 0); // what is wrong with either shows before anything is asked
-    const endAtMs = performance.now() + timeoutMs;
-    const read = { ...defined({ signal, parallelism, paths }), timeoutMs: Math.max(1, timeoutMs / 2) };
-    const { record } = await this.get(key, read);
-    const seen = record?.type === "open" ? readOpenRecord(record.body)?.seq : undefined;
-    const seq = Math.max(Date.now(), (seen ?? 0) + 1);
-    const leftMs = Math.max(1, endAtMs - performance.now());
-    return await this.#put(openRecord(sha256, name, bytes, seq), { ...options, timeoutMs: leftMs });
+    return await this.#records.set(name, value, options);
   }
 
   /**
@@ -221,8 +187,7 @@ export class DhtNode extends DhtEventTarget {
    * @throws as `put`
    */
   async putRecord(record: DhtRecord, options: PutOptions = {}): Promise<PutResult> {
-    checkId("record.key", record.key);
-    return await this.#put(record, options);
+    return await this.#records.putRecord(record, options);
   }
 
   /** The closest live nodes to a point of the id space, this one excluded. See {@link StreamingFind}. */
@@ -354,19 +319,6 @@ export class DhtNode extends DhtEventTarget {
     return seeds.map((seed, index) => this.#resolver.parse(`${field}[${index}]`, seed));
   }
 
-  async #put(record: DhtRecord, options: PutOptions): Promise<PutResult> {
-    const { minAccepted = this.#options.minAccepted ?? createNodeDefaults.minAccepted, lifetimeMs } = options;
-    checkMinAccepted(minAccepted);
-    const lasting = lifetimeMs === undefined ? record : { ...record, lifetimeMs };
-    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
-      this.#stack.machine.put(nowMs, lasting, query),
-    );
-    const { accepted, asked, refusals, holders } = result.type === "stored" ? result : nothingStored;
-    const outcome = { accepted, asked, refusals, end };
-    if (accepted < minAccepted) throw new PutFailed(minAccepted, outcome);
-    return { key: record.key, ...outcome, holders, stats };
-  }
-
   async #query(
     options: OperationOptions,
     begin: (nowMs: InstantMs, options: QueryOptions) => QueryId,
@@ -435,10 +387,4 @@ export class DhtNode extends DhtEventTarget {
       this.emit("node:close", undefined);
     }
   }
-}
-
-const nothingStored = { accepted: 0, asked: 0, refusals: {}, holders: [] } as const;
-
-function valueOf(record: DhtRecord): Uint8Array | undefined {
-  return record.type === "open" ? readOpenRecord(record.body)?.value : record.body;
 }

@@ -114,6 +114,7 @@ export class DhtEventTarget extends EventTarget {
       }
     };
     this.#contained.set(listener, contained);
+    this.#contained.set(contained, contained); // Node removes by what it was given, through our own method, when a signal aborts
     return contained;
   }
 }

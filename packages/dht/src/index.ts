@@ -3,14 +3,7 @@
  */
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
-export type {
-  BootstrapOptions,
-  DhtNode,
-  DhtNodeStats,
-  GetResult,
-  PingResult,
-  PutResult,
-} from "./dht-node.ts";
+export type { BootstrapOptions, DhtNode, DhtNodeStats, PingResult } from "./dht-node.ts";
 export {
   BootstrapFailed,
   NodeClosed,
@@ -31,5 +24,6 @@ export {
   type PutOptions,
   type WalkOptions,
 } from "./options.ts";
+export type { GetResult, PutResult } from "./records.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
 export type { FindResult, StreamingFind } from "./streaming-find.ts";

@@ -18,7 +18,7 @@ export function parseKey(hex: string): RecordKey {
   if (typeof hex !== "string" || !/^[0-9a-fA-F]{64}$/.test(hex)) {
     throw new UsageError(
       "invalidId",
-      `key: "${String(hex).slice(0, 140)}"; allowed are ${2 * keyBytes} hexadecimal digits`,
+      `key: ${describe(hex)}; allowed are ${2 * keyBytes} hexadecimal digits`,
     );
   }
   return NodeId.fromHex(hex);
@@ -29,7 +29,13 @@ export function parseKey(hex: string): RecordKey {
  * @throws UsageError `invalidRecord` when the name is not 1 to 128 bytes of UTF-8
  */
 export function keyOfName(name: string): RecordKey {
-  return openKey(sha256, name);
+  return openKey(sha256, checkName(name));
+}
+
+/** @throws UsageError `invalidArgument` for what is no string; core checks its length */
+export function checkName(name: string): string {
+  if (typeof name === "string") return name;
+  throw new UsageError("invalidArgument", `name: ${describe(name)}; allowed is a string of 1 to 128 bytes`);
 }
 
 /** @throws UsageError `invalidId` for an id of another length, `invalidArgument` for what is no id at all */
@@ -56,7 +62,7 @@ export function resolveKey(keyOrName: RecordKey | string): RecordKey {
 
 /** A value for a message: short, and never a dump. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return `"${value.slice(0, 140)}"`;
+  if (typeof value === "string") return `"${value.substring(0, 140)}"`;
   if (value === null || typeof value !== "object") return String(value);
   return value.constructor?.name ?? "an object";
 }

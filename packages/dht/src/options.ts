@@ -139,13 +139,12 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
 }
 
 /** Timers of Node wait at most 2^31 - 1 ms. */
-const longestTimeoutMs = 2 ** 31 - 1;
+const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws UsageError `invalidOption` */
-export function checkTimeout(name: string, value: number | undefined): void {
-  const isRight =
-    value === undefined || (typeof value === "number" && value >= 1 && value <= longestTimeoutMs);
-  demand(isRight, name, value, `a number from 1 to ${longestTimeoutMs} ms`);
+export function checkTimeout(name: string, value: number | undefined, maxMs: number = longestTimerMs): void {
+  const isRight = value === undefined || (typeof value === "number" && value >= 1 && value <= maxMs);
+  demand(isRight, name, value, `a number from 1 to ${maxMs} ms`);
 }
 
 /** @throws UsageError `invalidOption` */

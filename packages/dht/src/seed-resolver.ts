@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import {
   type Address,
   type AddressTable,
+  addressKinds,
   type Contact,
   maxAddresses,
   type NodeId,
@@ -34,14 +35,23 @@ interface HostName {
   readonly type: "host";
   readonly scheme: "udp" | "tcp";
   readonly host: string;
-  readonly port: string;
+  readonly port: number;
 }
+
+/** All addresses of a name, the one to try first in front. */
+export type Lookup = (
+  host: string,
+) => Promise<readonly { readonly address: string; readonly family: number }[]>;
+
+const systemLookup: Lookup = (host) => lookup(host, { all: true });
 
 export class SeedResolver {
   readonly #addresses: AddressTable;
+  readonly #lookup: Lookup;
 
-  constructor(addresses: AddressTable) {
+  constructor(addresses: AddressTable, lookup: Lookup = systemLookup) {
     this.#addresses = addresses;
+    this.#lookup = lookup;
   }
 
   /**
@@ -56,10 +66,10 @@ export class SeedResolver {
     const host = parseHostName(text);
     if (host === undefined)
       return { text, id, target: { type: "address", address: this.#dialable(field, text) } };
-    // Read with an address in the host's place, which checks scheme and port and tells whether the scheme has a socket.
-    const stand = this.#addresses.parse(`${host.scheme}://192.0.2.1:${host.port}`);
-    const kinds = stand.kind | (stand.kind << 1);
-    if ((kinds & this.#addresses.dialable) === 0) throw this.#wrongFamily(field, text);
+    if (host.port < 1 || host.port > 65_535) {
+      throw new UsageError("invalidAddress", `${field}: ${text}: port ${host.port}; allowed are 1 to 65535`);
+    }
+    if ((kindsOf[host.scheme] & this.#addresses.dialable) === 0) throw this.#wrongFamily(field, text);
     return { text, id, target: host };
   }
 
@@ -97,9 +107,9 @@ export class SeedResolver {
 
   async #lookUp(text: string, target: HostName, signal: AbortSignal | undefined): Promise<Address[]> {
     const { scheme, host, port } = target;
-    let found: readonly { readonly address: string; readonly family: number }[];
+    let found: Awaited<ReturnType<Lookup>>;
     try {
-      found = await abortable(lookup(host, { all: true }), signal);
+      found = await abortable(this.#lookup(host), signal);
     } catch (cause) {
       signal?.throwIfAborted();
       const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
@@ -108,7 +118,7 @@ export class SeedResolver {
     const { dialable } = this.#addresses;
     const addresses: Address[] = [];
     for (const { address, family } of found) {
-      const known = this.#addresses.fromSocket(`${scheme}${family === 6 ? 6 : 4}`, address, Number(port));
+      const known = this.#addresses.fromSocket(`${scheme}${family === 6 ? 6 : 4}`, address, port);
       if (known !== undefined && (known.kind & dialable) !== 0 && addresses.length < maxAddresses)
         addresses.push(known);
     }
@@ -128,7 +138,7 @@ function parseHostName(text: string): HostName | undefined {
   if (match === null) return undefined;
   const [, scheme = "", host = "", port = ""] = match;
   if (/(^|\.)[0-9]+$/.test(host)) return undefined;
-  return { type: "host", scheme: scheme.toLowerCase() as HostName["scheme"], host, port };
+  return { type: "host", scheme: scheme.toLowerCase() as HostName["scheme"], host, port: Number(port) };
 }
 
 function given(field: string, input: unknown): { readonly address: string; readonly id?: NodeId } {
@@ -146,8 +156,9 @@ function given(field: string, input: unknown): { readonly address: string; reado
   );
 }
 
-const kinds: readonly string[] = ["udp4", "udp6", "tcp4", "tcp6", "ws", "wss"];
+/** Bits of both address families. */
+const kindsOf: Readonly<Record<HostName["scheme"], number>> = { udp: 0b00_11, tcp: 0b11_00 };
 
 function kindNames(bits: number): string {
-  return kinds.filter((_kind, index) => (bits & (1 << index)) !== 0).join(", ") || "no";
+  return addressKinds.filter((_kind, index) => (bits & (1 << index)) !== 0).join(", ") || "no";
 }

@@ -46,7 +46,7 @@ export function streamingFind(runner: FindRunner): StreamingFind {
 }
 
 async function run(runner: FindRunner, stream: ContactStream): Promise<FindResult> {
-  await undefined;
+  await Promise.resolve();
   try {
     const onBegin = (query: QueryId): void => {
       stream.query = query;
