@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { copyBytes } from "../src/bytes.ts";
 import { Driver, type DriverOptions, type Host } from "../src/driver.ts";
@@ -746,4 +747,54 @@ it("errors of the library carry their code and cause", () => {
     "onMessage failed: inner",
     cause,
   ]);
+});
+
+describe("whatever a host does, in whatever order", () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("transmit" as const), count: fc.nat(9) }),
+    fc.record({ do: fc.constant("event" as const), count: fc.nat(9) }),
+    fc.record({ do: fc.constant("deadline" as const), inMs: fc.nat(60) }),
+    fc.record({ do: fc.constant("clock" as const), byMs: fc.integer({ min: -5, max: 60 }) }),
+    fc.record({ do: fc.constantFrom("pump", "wake", "turn", "deliver") }),
+  );
+
+  it("everything is sent and handed out once and in order, flushed, and no deadline is forgotten", () => {
+    const budget = fc.integer({ min: 1, max: 5 });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), budget, budget, (steps, maxTransmits, maxEvents) => {
+        const seen: number[] = [];
+        const { machine, host, outlet, driver } = setUp({
+          maxTransmits,
+          maxEvents,
+          onEvent: (event) => void (event.type === "timer" && seen.push(event.timer)),
+        });
+        let sentAtFlush = 0;
+        outlet.onFlush = () => {
+          sentAtFlush = outlet.sent.length;
+        };
+        let transmits = 0;
+        let events = 0;
+        for (const next of steps) {
+          if (next.do === "transmit")
+            for (let i = 0; i < next.count; i++) machine.outgoing.push({ tag: ++transmits });
+          else if (next.do === "event") {
+            for (let i = 0; i < next.count; i++)
+              machine.events.push({ type: "timer", timer: ++events, plugin: 1 });
+          } else if (next.do === "deadline")
+            machine.deadline = { atMs: host.clockMs + next.inMs, reason: "test" };
+          else if (next.do === "clock") host.clockMs += next.byMs;
+          else if (next.do === "turn") host.turn();
+          else if (next.do === "deliver") driver.deliver(message);
+          else driver[next.do as "pump" | "wake"]();
+        }
+        host.clockMs += 1_000;
+        driver.wake();
+        while (host.turns.length > 0) host.turn();
+        expect(outlet.sent.map(({ tag }) => tag)).toEqual(Array.from({ length: transmits }, (_, i) => i + 1));
+        expect(seen).toEqual(Array.from({ length: events }, (_, i) => i + 1));
+        expect([sentAtFlush, machine.deadline, host.reports]).toEqual([transmits, undefined, []]);
+      }),
+      { seed: 4, numRuns: 500 },
+    );
+  });
 });
