@@ -153,9 +153,10 @@ export class Driver {
     this.#transition(() => this.#machine.handleNetworkEvent(this.#now(), event));
   }
 
-  /** The timer of `Host.arm` has fired, early perhaps; it counts as no longer armed. Pumps. */
+  /** The timer of `Host.arm` has fired, early perhaps; it counts as no longer armed. Begins a turn, and pumps. */
   wake(): void {
     this.#armedAtMs = undefined;
+    if (this.#depth === 0) this.#turnMs = undefined; // what was delivered but not pumped may be old by now
     this.pump();
   }
 

@@ -342,6 +342,15 @@ describe("the timer", () => {
     expect(machine.trace).toEqual([]);
   });
 
+  it("begins a turn of its own, also where something was delivered and not yet pumped", () => {
+    const { machine, host, driver } = setUp();
+    driver.deliver(message);
+    machine.deadline = { atMs: 10, reason: "test" };
+    host.clockMs = 15;
+    driver.wake();
+    expect(machine.trace).toEqual(["message@0", "timeout@15"]);
+  });
+
   it("lets time pass when it is due, and not before", () => {
     const { machine, host, driver } = setUp();
     machine.deadline = { atMs: 50, reason: "test" };
