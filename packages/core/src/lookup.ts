@@ -2,14 +2,16 @@
  * One walk toward a target: whom to ask next, and when it is over. A pure iterator: it sends nothing and knows no time.
  *
  * Kademlia §2.3, with the changes that DESIGN.md §6 gives reasons for:
- * - α requests are outstanding to the *closest* candidates; a slow one frees its slot but is still waited for;
+ * - α requests are outstanding to the *closest* candidates; a slow one frees its slot, and its place among those who are
+ *   asked, but is still waited for;
  * - once the α closest have all *answered*, the rest of the result set is asked at once (the end-game), which saves
  *   about half of the rounds at the same number of requests;
  * - after α answers without progress the walk widens (rust-libp2p's "stalled").
  *
  * The stop rule stands in one place, {@link Lookup.next}: the walk is over when the `results` closest candidates that are
  * neither failed nor overdue have all answered. So it never ends while a closer candidate is unasked, and it always ends,
- * since every request ends.
+ * since every request ends and no more than `maxCandidates` peers are asked: liars who name ever closer ones do not lead
+ * it on for ever.
  */
 import type { Address } from "./address.ts";
 import type { Contact } from "./contact.ts";
@@ -24,7 +26,7 @@ export interface LookupOptions {
   readonly results: number;
   readonly parallelism: number;
   readonly stalledParallelism: number;
-  /** Candidates remembered, the closest kept. */
+  /** Candidates remembered, the closest kept, and peers asked in all: at least `results` of both in any case. */
   readonly maxCandidates: number;
   /** Candidates of one subnet that are asked. */
   readonly maxPerSubnet: number;
@@ -66,6 +68,11 @@ export class Lookup {
   readonly #byId = new Map<string, MutableCandidate>();
   readonly #perSubnet = new Map<string, number>();
   #answered = 0;
+  #asked = 0;
+  /** In the state `asked`: inside their soft timeout, wherever they stand. */
+  #outstanding = 0;
+  /** The nearest that was dropped for want of room: what is no nearer is not taken again, so nobody is asked twice. */
+  #horizon: NodeId | undefined = undefined;
   #answersWithoutProgress = 0;
   #rounds = 0;
   #subnetRefusals = 0;
@@ -105,7 +112,7 @@ export class Lookup {
     this.#add(contact, 0);
     const candidate = this.#byId.get(contact.id.key);
     if (candidate?.state === "unasked") {
-      candidate.state = "asked";
+      this.#markAsked(candidate);
       candidate.round = this.#rounds === 0 ? 1 : this.#rounds;
     }
     if (!this.onResponse(contact.id, closer)) this.addSeeds(closer);
@@ -125,36 +132,39 @@ export class Lookup {
    * reached now: one that cannot is passed over and comes up again.
    */
   next(canAsk: (contact: Contact) => boolean = always): LookupStep {
+    const { parallelism } = this.#options;
+    const mayAsk = this.#asked < this.#capacity;
+    let alive = 0;
     let inWindow = 0;
-    let outstanding = 0;
     let unsettled = false;
     let overdue = false;
     let toAsk: MutableCandidate | undefined;
     let closestAnswered = 0;
     let closestSettled = true;
     for (const candidate of this.#candidates) {
-      if (candidate.state === "failed") continue;
-      if (candidate.state === "overdue") {
+      const { state } = candidate;
+      if (state === "failed" || (state === "unasked" && !mayAsk)) continue;
+      if (state === "overdue") {
         overdue = true;
         continue;
       }
+      if (alive < this.#results && state !== "answered") unsettled = true;
+      alive++;
+      if (state === "slow") continue;
       if (inWindow === this.#results) break;
       inWindow++;
-      if (candidate.state === "answered") {
+      if (state === "answered") {
         if (closestSettled) closestAnswered++;
         continue;
       }
-      unsettled = true;
-      if (candidate.state === "slow") continue;
-      if (closestAnswered < this.#options.parallelism) closestSettled = false;
-      if (candidate.state === "asked") outstanding++;
-      else if (toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
+      if (closestAnswered < parallelism) closestSettled = false;
+      if (state === "unasked" && toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
     }
     if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
-    const isEndGame = closestAnswered >= Math.min(this.#options.parallelism, inWindow);
-    if (toAsk === undefined || outstanding >= this.#slots(isEndGame)) return wait;
-    toAsk.state = "asked";
-    toAsk.round = this.#rounds + 1;
+    const isEndGame = closestAnswered >= Math.min(parallelism, inWindow);
+    if (toAsk === undefined || this.#outstanding >= this.#slots(isEndGame)) return wait;
+    this.#asked++;
+    this.#markAsked(toAsk);
     return { type: "ask", contact: toAsk.contact };
   }
 
@@ -162,7 +172,7 @@ export class Lookup {
   onResponse(id: NodeId, closer: readonly Contact[]): boolean {
     const candidate = this.#open(id);
     if (candidate === undefined) return false;
-    candidate.state = "answered";
+    this.#leave(candidate, "answered");
     this.#answered++;
     this.#rounds = Math.max(this.#rounds, candidate.round);
     const closestBefore = this.#candidates[0];
@@ -176,7 +186,7 @@ export class Lookup {
   onSlow(id: NodeId): boolean {
     const candidate = this.#byId.get(id.key);
     if (candidate?.state !== "asked") return false;
-    candidate.state = "slow";
+    this.#leave(candidate, "slow");
     return true;
   }
 
@@ -184,7 +194,7 @@ export class Lookup {
   onOverdue(id: NodeId): boolean {
     const candidate = this.#byId.get(id.key);
     if (candidate?.state !== "asked" && candidate?.state !== "slow") return false;
-    candidate.state = "overdue";
+    this.#leave(candidate, "overdue");
     return true;
   }
 
@@ -192,7 +202,7 @@ export class Lookup {
   onFailure(id: NodeId): boolean {
     const candidate = this.#open(id);
     if (candidate === undefined) return false;
-    candidate.state = "failed";
+    this.#leave(candidate, "failed");
     this.#countSubnets(candidate.contact, -1);
     return true;
   }
@@ -201,8 +211,7 @@ export class Lookup {
   reopen(id: NodeId): boolean {
     const candidate = this.#byId.get(id.key);
     if (candidate?.state !== "answered") return false;
-    candidate.state = "asked";
-    candidate.round = this.#rounds + 1;
+    this.#markAsked(candidate);
     this.#answered--;
     return true;
   }
@@ -231,6 +240,18 @@ export class Lookup {
       : parallelism;
   }
 
+  #markAsked(candidate: MutableCandidate): void {
+    candidate.state = "asked";
+    candidate.round = this.#rounds + 1;
+    this.#outstanding++;
+  }
+
+  /** Out of `asked`, `slow` or `overdue`. */
+  #leave(candidate: MutableCandidate, state: CandidateState): void {
+    if (candidate.state === "asked") this.#outstanding--;
+    candidate.state = state;
+  }
+
   #open(id: NodeId): MutableCandidate | undefined {
     const candidate = this.#byId.get(id.key);
     if (candidate === undefined) return undefined;
@@ -239,10 +260,10 @@ export class Lookup {
   }
 
   #add(contact: Contact, hops: number): void {
-    const { self, maxCandidates } = this.#options;
-    if (this.#byId.has(contact.id.key) || contact.id.key === self.key) return;
+    if (this.#byId.has(contact.id.key) || contact.id.key === this.#options.self.key) return;
+    if (this.#isBeyondHorizon(contact.id)) return;
     const place = this.#placeOf(contact.id);
-    if (place >= maxCandidates) return;
+    if (place >= this.#capacity) return;
     if (!this.#countSubnets(contact, 1)) {
       this.#subnetRefusals++;
       return;
@@ -250,7 +271,15 @@ export class Lookup {
     const candidate: MutableCandidate = { contact, state: "unasked", hops, round: 0 };
     this.#candidates.splice(place, 0, candidate);
     this.#byId.set(contact.id.key, candidate);
-    if (this.#candidates.length > maxCandidates) this.#dropFarthest();
+    if (this.#candidates.length > this.#capacity) this.#dropFarthest();
+  }
+
+  get #capacity(): number {
+    return Math.max(this.#options.maxCandidates, this.#results);
+  }
+
+  #isBeyondHorizon(id: NodeId): boolean {
+    return this.#horizon !== undefined && compareDistance(this.target, this.#horizon, id) <= 0;
   }
 
   /** Binary search for the place by distance. */
@@ -275,6 +304,7 @@ export class Lookup {
       this.#byId.delete(contact.id.key);
       if (state !== "failed") this.#countSubnets(contact, -1);
       if (state === "answered") this.#answered--;
+      if (!this.#isBeyondHorizon(contact.id)) this.#horizon = contact.id;
       return;
     }
   }
