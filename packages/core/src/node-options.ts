@@ -6,7 +6,7 @@ import { shown, UsageError } from "./errors.ts";
 import { type GuardedRandom, guardAddresses, guardProtocol, guardRandom, type Report } from "./hooks.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
-import { type NodeLimits, resolveLimits } from "./options.ts";
+import { limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 import type { Protocol } from "./protocol.ts";
 import type { RecordStore, RecordValidator, Sha256 } from "./record.ts";
 import { nativeProtocol } from "./wire/native-protocol.ts";
@@ -20,7 +20,7 @@ export interface NodeOptions {
   readonly addresses: AddressCodec;
   /** By default {@link nativeProtocol} with `addresses`. */
   readonly protocol?: Protocol;
-  /** By default a {@link MemoryRecordStore} of `maxRecords` and `maxRecordBytes`. */
+  /** By default a {@link MemoryRecordStore} of `maxRecords` and `maxRecordBytes` for others, and the default of these for our own. */
   readonly store?: RecordStore;
   /** Record types beside `immutable` and `open`, by name. */
   readonly validators?: Readonly<Record<string, RecordValidator>>;
@@ -61,8 +61,7 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
     id,
     `a NodeId of ${protocol.idBytes} bytes`,
   );
-  const store =
-    given.store ?? new MemoryRecordStore({ maxRecords: limits.maxRecords, maxBytes: limits.maxRecordBytes });
+  const store = given.store ?? memoryStore(limits);
   return Object.freeze({
     id,
     random: guardRandom(random, report),
@@ -75,6 +74,14 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
     mode,
     padRequests,
     limits,
+  });
+}
+
+/** Whatever others may store, there is room for what we publish ourselves. */
+function memoryStore({ maxRecords, maxRecordBytes }: NodeLimits): MemoryRecordStore {
+  return new MemoryRecordStore({
+    maxRecords: maxRecords + limitSpecs.maxRecords.value,
+    maxBytes: maxRecordBytes + limitSpecs.maxRecordBytes.value,
   });
 }
 

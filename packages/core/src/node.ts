@@ -8,6 +8,7 @@
  */
 import type { Address } from "./address.ts";
 import { copyBytes } from "./bytes.ts";
+import { checkedBytes, checkedContact, checkedId, checkedProtocol, checkedSeed } from "./command-checks.ts";
 import type { Commands, QueryOptions } from "./commands.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import { Counters } from "./counters.ts";
@@ -20,7 +21,7 @@ import { MessageBox } from "./message-box.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { Neighbours } from "./neighbours.ts";
 import { NetworkHealth } from "./network-health.ts";
-import { NodeId } from "./node-id.ts";
+import type { NodeId } from "./node-id.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./node-options.ts";
 import { PeerHistory } from "./peer-history.ts";
 import { PluginTimers } from "./plugin-timers.ts";
@@ -225,41 +226,50 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   bootstrap(nowMs: InstantMs, seeds: readonly Seed[], options: QueryOptions = {}): QueryId {
-    return this.#command(nowMs, (now) => this.#queries.bootstrap(now, seeds.map(checkedSeed), options));
+    return this.#command(nowMs, (now) => {
+      const checked = seeds.map((seed) => checkedSeed("seed", seed, this.#idBytes));
+      return this.#queries.bootstrap(now, checked, options);
+    });
   }
 
   ping(nowMs: InstantMs, to: Seed, options: QueryOptions = {}): QueryId {
-    return this.#command(nowMs, (now) => this.#queries.ping(now, checkedSeed(to), options));
+    return this.#command(nowMs, (now) =>
+      this.#queries.ping(now, checkedSeed("to", to, this.#idBytes), options),
+    );
   }
 
   findNode(nowMs: InstantMs, target: NodeId, options: QueryOptions = {}): QueryId {
     return this.#command(nowMs, (now) =>
-      this.#queries.findNode(now, this.#checkedId("target", target), options),
+      this.#queries.findNode(now, checkedId("target", target, this.#idBytes), options),
     );
   }
 
   get(nowMs: InstantMs, key: RecordKey, options: QueryOptions = {}): QueryId {
-    return this.#command(nowMs, (now) => this.#queries.get(now, this.#checkedId("key", key), options));
+    return this.#command(nowMs, (now) =>
+      this.#queries.get(now, checkedId("key", key, this.#idBytes), options),
+    );
   }
 
   put(nowMs: InstantMs, record: DhtRecord, options: QueryOptions = {}): QueryId {
     return this.#command(nowMs, (now) => {
-      this.#checkedId("record.key", record.key);
+      checkedId("record.key", record.key, this.#idBytes);
+      checkedBytes("invalidRecord", "record.body", record.body);
       return this.#queries.put(now, record, options);
     });
   }
 
   send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options: QueryOptions = {}): QueryId {
-    checkProtocol(protocol);
-    return this.#command(nowMs, (now) =>
-      this.#queries.send(now, checkedSeed(to), protocol, copyBytes(body), options),
-    );
+    return this.#command(nowMs, (now) => {
+      const seed = checkedSeed("to", to, this.#idBytes);
+      const owned = copyBytes(checkedBytes("invalidArgument", "body", body));
+      return this.#queries.send(now, seed, checkedProtocol(protocol), owned, options);
+    });
   }
 
   reply(nowMs: InstantMs, token: ReplyToken, body: Uint8Array): boolean {
     this.#enter(nowMs);
     try {
-      return !this.#isClosed && this.#box.reply(token, body);
+      return !this.#isClosed && this.#box.reply(token, checkedBytes("invalidArgument", "body", body));
     } finally {
       this.#isBusy = false;
     }
@@ -276,16 +286,15 @@ export class KadNode implements Machine<NodeEvent>, Commands {
 
   addContact(nowMs: InstantMs, contact: Contact): InsertOutcome {
     return this.#command(nowMs, () => {
-      this.#checkedId("contact.id", contact.id);
-      if (contact.id.equals(this.id)) return { type: "refused", reason: "self" };
-      return this.#neighbours.offer(checkedSeed(contact) as Contact);
+      const checked = checkedContact("contact", contact, this.#idBytes);
+      if (checked.id.equals(this.id)) return { type: "refused", reason: "self" };
+      return this.#neighbours.offer(checked);
     });
   }
 
   setProtocols(names: readonly string[]): void {
     this.#refuseHooks();
-    for (const name of names) checkProtocol(name);
-    this.#box.setProtocols(names);
+    this.#box.setProtocols(names.map(checkedProtocol));
   }
 
   setTimer(nowMs: InstantMs, delayMs: number, plugin: PluginId): TimerId {
@@ -465,6 +474,10 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     );
   }
 
+  get #idBytes(): number {
+    return this.#options.protocol.idBytes;
+  }
+
   #command<T>(nowMs: InstantMs, run: (nowMs: InstantMs) => T): T {
     const now = this.#enter(nowMs);
     try {
@@ -483,15 +496,6 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     this.#counters.misbehaviour[code]++;
     this.#events.push({ type: "peerMisbehaved", from, code });
   }
-
-  #checkedId(name: string, id: NodeId): NodeId {
-    const { idBytes } = this.#options.protocol;
-    if (!(id instanceof NodeId) || id.length !== idBytes) {
-      const length = id instanceof NodeId ? `${id.length} bytes` : String(id);
-      throw new UsageError("invalidId", `${name}: ${length}; allowed is a NodeId of ${idBytes} bytes`);
-    }
-    return id;
-  }
 }
 
 /** Another version, or a kind that a later one may have, is no misbehaviour. */
@@ -501,16 +505,3 @@ function isFault(reason: MalformedReason): boolean {
 
 /** Kinds whose remote sees the very address at which we can be reached: udp4, udp6. */
 const observedKinds = 0b11;
-
-function checkedSeed(seed: Seed): Seed {
-  if (seed.addresses.length > 0) return seed;
-  throw new UsageError("invalidArgument", "addresses: none; a seed or contact has at least one");
-}
-
-function checkProtocol(name: string): void {
-  if (typeof name === "string" && /^[\x20-\x7e]{1,64}$/.test(name)) return;
-  throw new UsageError(
-    "invalidArgument",
-    `protocol: "${String(name)}"; allowed are 1 to 64 printable ASCII characters`,
-  );
-}

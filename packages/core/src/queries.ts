@@ -155,7 +155,6 @@ export class Queries {
     const { keeper, unixMs, onRecordsChanged } = this.#options;
     const resolved = this.#resolve(options, this.#limits.bucketSize);
     const wire = keeper.types.toWire(unixMs(), record);
-    this.#checkRoom();
     const id = this.#beginPut(nowMs, wire, resolved);
     keeper.keepOwn(nowMs, unixMs(), record);
     onRecordsChanged(nowMs);
@@ -211,7 +210,6 @@ export class Queries {
       isOwn = false,
     }: { readonly walk?: Walk; readonly finish?: OnEnd; readonly isOwn?: boolean } = {},
   ): QueryId {
-    if (!isOwn) this.#checkRoom();
     const onEnd = (endMs: InstantMs, finished: QueryFinished) => {
       if (walk !== undefined && finished.end === "converged") this.#learn(endMs, walk);
       finish?.(endMs, finished);
@@ -276,8 +274,11 @@ export class Queries {
     };
   }
 
+  /** The first thing that every query does: a refusal leaves all as it was. */
   #resolve(options: QueryOptions, results: number): ResolvedQueryOptions {
-    return resolveQueryOptions(this.#limits, options, results);
+    const resolved = resolveQueryOptions(this.#limits, options, results);
+    this.#checkRoom();
+    return resolved;
   }
 
   #checkRoom(): void {

@@ -53,6 +53,8 @@ export class Stage {
   readonly node: KadNode;
   readonly events: NodeEvent[] = [];
   readonly sent: Sent[] = [];
+  /** Those who answer by themselves, while time passes: pings, and finds with nobody. By address. */
+  readonly live: Map<string, Stranger> = new Map();
   readonly #into: Uint8Array;
   readonly #scratch = new Uint8Array(70_000);
   #lastRequest = 0;
@@ -158,16 +160,47 @@ export class Stage {
   /** Time passes, each deadline at its instant; what the node then sends is polled and returned. */
   pass(forMs: number): Sent[] {
     const endMs = this.nowMs + forMs;
-    const polled = this.poll();
+    const polled = this.#pollAndAnswer();
     for (;;) {
       const atMs = this.node.nextDeadline()?.atMs;
       if (atMs === undefined || atMs > endMs) break;
       this.nowMs = Math.max(this.nowMs, atMs);
       this.node.handleTimeout(this.nowMs);
-      polled.push(...this.poll());
+      polled.push(...this.#pollAndAnswer());
     }
     this.nowMs = endMs;
     return polled;
+  }
+
+  #pollAndAnswer(): Sent[] {
+    const polled: Sent[] = [];
+    for (let sent = this.poll(); sent.length > 0; sent = this.poll()) {
+      polled.push(...sent);
+      for (const request of sent) this.#answerAlone(request);
+    }
+    return polled;
+  }
+
+  #answerAlone(request: Sent): void {
+    const { message, transmit } = request;
+    const stranger = this.live.get(transmit.path.remote.key);
+    if (stranger === undefined || message.kind !== "request") return;
+    const isPing = message.body.type === "ping";
+    this.reply(
+      stranger,
+      request,
+      isPing ? { type: "pong" } : { type: "nodes", contacts: [], token: undefined },
+    );
+  }
+
+  /** Contacts that stay alive: strangers 1 to `count`. */
+  populate(count: number): Stranger[] {
+    return Array.from({ length: count }, (_, i) => {
+      const stranger = this.stranger(i + 1);
+      this.live.set(stranger.path.remote.key, stranger);
+      this.befriend(stranger);
+      return stranger;
+    });
   }
 
   /** Makes a stranger a contact, as the node itself would: it is pinged and answers. */
