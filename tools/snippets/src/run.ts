@@ -1,0 +1,30 @@
+/** Compiles programs, and runs them in processes of their own, straight from the sources of the packages. */
+import { execFile } from "node:child_process";
+import { rootFolder, workshopConfig } from "./repository.ts";
+
+export interface Outcome {
+  readonly status: number;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** A program that does not end by itself is ended after this. */
+const timeoutMs = 15_000;
+
+/** All TypeScript in the workshop at once; the output names file and line. */
+export function compile(): Promise<Outcome> {
+  return runNode(["node_modules/typescript/bin/tsc", "-p", workshopConfig]);
+}
+
+export function run(file: string): Promise<Outcome> {
+  return runNode(["--conditions=@kad/source", "--import=tsx", file]);
+}
+
+function runNode(args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd: rootFolder, timeout: timeoutMs }, (error, output, errors) => {
+      const status = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
+      resolve({ status, output, errors: error?.killed ? `${errors}did not end by itself\n` : errors });
+    });
+  });
+}
