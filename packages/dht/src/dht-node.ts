@@ -25,6 +25,7 @@ import {
   type QueryStats,
   type ReadonlyRoutingTable,
   type RecordKey,
+  type Seed,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
@@ -208,7 +209,7 @@ export class DhtNode extends DhtEventTarget {
   /** Asks whether a peer is there. Nobody answering is no error. @throws UsageError `invalidAddress`; UnresolvableHost */
   async ping(to: PeerInput, options: OperationOptions = {}): Promise<PingResult> {
     this.#assertOpen(options.signal);
-    const peer = await this.#resolver.resolvePeer("to", to, options.signal);
+    const peer = await this.#peer(to, options.signal);
     const { result, end, stats } = await this.#query(options, (nowMs, query) =>
       this.#stack.machine.ping(nowMs, peer, query),
     );
@@ -231,7 +232,7 @@ export class DhtNode extends DhtEventTarget {
   ): Promise<Uint8Array> {
     this.#assertOpen(options.signal);
     const bytes = toBytes("body", body);
-    const peer = await this.#resolver.resolvePeer("to", to, options.signal);
+    const peer = await this.#peer(to, options.signal);
     const { machine } = this.#stack;
     const { result, end } = await this.#query(options, (nowMs, query) =>
       machine.send(nowMs, peer, protocol, bytes, query),
@@ -327,6 +328,11 @@ export class DhtNode extends DhtEventTarget {
     const progress = hooks.observe !== undefined || this.hasListeners("query:progress");
     const query = { ...queryOptions(options), progress };
     return await this.#queries.run((nowMs) => begin(nowMs, query), { ...hooks, signal: options.signal });
+  }
+
+  /** A name may take long to resolve: longer than the node lives. */
+  async #peer(to: PeerInput, signal: AbortSignal | undefined): Promise<Seed> {
+    return await abortable(this.#resolver.resolvePeer("to", to, signal), this.#lifetime.signal);
   }
 
   #assertOpen(signal: AbortSignal | undefined): void {

@@ -1,9 +1,18 @@
 import { createSocket } from "node:dgram";
 import { getEventListeners, once } from "node:events";
-import { type KadError, ListenError, NodeId, type Plugin, type PluginContext, UsageError } from "@kad/core";
+import {
+  type KadError,
+  ListenError,
+  MemoryRecordStore,
+  NodeId,
+  type Plugin,
+  type PluginContext,
+  type RecordValidator,
+  UsageError,
+} from "@kad/core";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { BootstrapFailed, type CreateNodeOptions, createNode } from "../src/index.ts";
-import { freeUrl, Loopback, next, rejection, urlOf } from "./support/network.ts";
+import { BootstrapFailed, type CreateNodeOptions, createNode, keyOfName } from "../src/index.ts";
+import { freeUrl, Loopback, next, rejection, urlOf, utf8 } from "./support/network.ts";
 
 const net = new Loopback();
 afterEach(() => net.close());
@@ -152,12 +161,37 @@ describe("createNode", () => {
     expect(seen).toEqual(["attached at 0", first.id.toHex()]);
   });
 
-  it("keeps records in the store that it is given, and with the validators that it is given", async () => {
+  it("keeps records in the store that it is given", async () => {
+    const store = new MemoryRecordStore({ maxRecords: 10, maxBytes: 10_000 });
+    const first = await net.open({ store });
+    const second = await net.open({ bootstrap: [urlOf(first)] });
+    const { key } = await second.put("anything");
+    expect(store.get(key)?.body).toEqual(utf8("anything"));
+  });
+
+  it("a store without room refuses, and the writer hears why", async () => {
     const first = await net.open({ limits: { maxRecords: 0 } });
     const second = await net.open({ bootstrap: [urlOf(first)] });
     const error = await rejection(second.put("anything"));
     expect(error).toMatchObject({ code: "putFailed", accepted: 0, asked: 1, refusals: { full: 1 } });
     expect((error as KadError).message).toContain("0 of 1 holders accepted, 1 full");
+  });
+
+  it("takes record types of the application's own, by name", async () => {
+    const counter: RecordValidator = {
+      code: 200,
+      maxBodyBytes: 1,
+      quorum: 1,
+      validate: (_key, body) => (body.length === 1 ? undefined : "not one byte"),
+      select: (a, b) => (a[0] as number) - (b[0] as number),
+    };
+    const options = { validators: { counter } };
+    const [first, second] = await net.openNetwork(2, options);
+    const key = keyOfName("clicks");
+    for (const count of [3, 2]) {
+      await second?.putRecord({ type: "counter", key, body: Uint8Array.of(count) }, { minAccepted: 0 });
+    }
+    expect(await first.get(key)).toMatchObject({ record: { type: "counter" }, value: Uint8Array.of(3) });
   });
 });
 
