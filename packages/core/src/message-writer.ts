@@ -39,7 +39,14 @@ export class MessageWriter {
     return protocol.encode(message, into, Math.min(into.length, to.maxBytes), padded);
   }
 
-  response(to: Address, requestId: RequestId, body: Response, into: Uint8Array): number | undefined {
+  /** `maxBytes`: what may be sent there at all, beside what the link carries. */
+  response(
+    to: Address,
+    requestId: RequestId,
+    body: Response,
+    into: Uint8Array,
+    maxBytes: number,
+  ): number | undefined {
     const { protocol, id, client } = this.#options;
     const message = {
       kind: "response",
@@ -49,6 +56,6 @@ export class MessageWriter {
       addresses: this.declared,
       body,
     } as const;
-    return protocol.encode(message, into, Math.min(into.length, to.maxBytes), false);
+    return protocol.encode(message, into, Math.min(into.length, to.maxBytes, maxBytes), false);
   }
 }

@@ -20,6 +20,8 @@ const maxSamples = 64;
 const minSamples = 5;
 /** POLICIES §1: networks grow and shrink. */
 const sampleLifetimeMs = 2 * 60 * 60 * 1_000;
+/** Once there are enough, one in so long: a busy node should not judge by its last second alone. */
+const sampleGapMs = 1_000;
 
 /**
  * `fewestExpected[n]`: when only so many nodes are expected within a distance, n or more lie there once in a million
@@ -59,6 +61,8 @@ interface Sample {
 export class NetworkSize {
   /** The oldest first. */
   #samples: Sample[] = [];
+  /** Median of the samples, until they change. */
+  #median: number | undefined = undefined;
 
   get samples(): Gauge {
     return { used: this.#samples.length, limit: maxSamples };
@@ -70,12 +74,16 @@ export class NetworkSize {
    * does not count, since it was not drawn by chance.
    */
   onLookup(nowMs: InstantMs, target: NodeId, closest: readonly NodeId[]): void {
+    this.#forget(nowMs);
+    const newest = this.#samples.at(-1);
+    if (this.#samples.length === maxSamples && newest !== undefined && nowMs - newest.atMs < sampleGapMs)
+      return;
     const shares = sharesTo(target, closest);
     const farthest = shares.at(-1);
     // Nobody, or all nearer than can be measured: only ids that were made for this target lie there.
     if (farthest === undefined || farthest === 0) return;
     const size = (shares.length - 1 / 3) / farthest;
-    this.#forget(nowMs);
+    this.#median = undefined;
     this.#samples = this.#samples.filter((sample) => !sample.target.equals(target));
     this.#samples.push({ target, size, atMs: nowMs });
     if (this.#samples.length > maxSamples) this.#samples.shift();
@@ -85,10 +93,8 @@ export class NetworkSize {
   estimate(nowMs: InstantMs): number | undefined {
     this.#forget(nowMs);
     if (this.#samples.length < minSamples) return undefined;
-    const sizes = this.#samples.map((sample) => sample.size).sort((a, b) => a - b);
-    const upper = sizes[sizes.length >> 1] as number;
-    const lower = sizes[(sizes.length - 1) >> 1] as number;
-    return (lower + upper) / 2;
+    this.#median ??= medianOf(this.#samples.map((sample) => sample.size));
+    return this.#median;
   }
 
   /**
@@ -116,9 +122,18 @@ export class NetworkSize {
   }
 
   #forget(nowMs: InstantMs): void {
-    const isRecent = (sample: Sample): boolean => nowMs - sample.atMs < sampleLifetimeMs;
-    if (this.#samples.some((sample) => !isRecent(sample))) this.#samples = this.#samples.filter(isRecent);
+    while (this.#samples[0] !== undefined && nowMs - this.#samples[0].atMs >= sampleLifetimeMs) {
+      this.#samples.shift();
+      this.#median = undefined;
+    }
   }
+}
+
+function medianOf(sizes: number[]): number {
+  sizes.sort((a, b) => a - b);
+  const upper = sizes[sizes.length >> 1] as number;
+  const lower = sizes[(sizes.length - 1) >> 1] as number;
+  return (lower + upper) / 2;
 }
 
 /** Distances as shares of the space, the closest first; the target itself left out. Those too small to measure are 0. */

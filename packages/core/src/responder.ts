@@ -4,6 +4,8 @@
  * Answers wait in a bounded ring and are written when polled. When the ring is full a request is dropped before any work.
  * To an address that nobody has proven, an answer is never over three times as long as the request (QUIC's rule).
  */
+import type { Address } from "./address.ts";
+import type { Contact } from "./contact.ts";
 import type { Counters } from "./counters.ts";
 import { HookError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
@@ -31,7 +33,8 @@ type Plan =
   | { readonly type: "nodes"; readonly target: NodeId; readonly wantToken: boolean }
   | { readonly type: "value"; readonly key: RecordKey };
 
-interface Reply extends AnswerTo {
+interface Reply {
+  readonly to: AnswerTo;
   /** Kinds of address that the asker can dial. */
   readonly want: number;
   readonly asker: NodeId | undefined;
@@ -97,7 +100,7 @@ export class Responder {
   ): void {
     const to = answerTo(from, message.requestId, bytes);
     const plan = this.#plan(nowMs, message, to, unixMs);
-    if (plan !== undefined) this.#replies.push({ ...to, want: message.want, asker: message.sender, plan });
+    if (plan !== undefined) this.#replies.push({ to, want: message.want, asker: message.sender, plan });
   }
 
   /** A request that cannot be read, or of a kind that we do not know. */
@@ -114,12 +117,11 @@ export class Responder {
     for (;;) {
       const reply = this.#replies.shift();
       if (reply === undefined) return undefined;
-      const { path, requestId, maxBytes } = reply;
-      const room = maxBytes < into.length ? into.subarray(0, maxBytes) : into;
+      const { path, requestId, maxBytes } = reply.to;
       const { writer } = this.#options;
       const length =
-        writer.response(path.remote, requestId, this.#body(nowMs, reply), room) ??
-        writer.response(path.remote, requestId, this.#tooLarge(), room);
+        writer.response(path.remote, requestId, this.#body(nowMs, reply), into, maxBytes) ??
+        writer.response(path.remote, requestId, this.#tooLarge(), into, maxBytes);
       if (length !== undefined) return { path, peer: path.peer, length, tag: 0 };
     }
   }
@@ -130,7 +132,7 @@ export class Responder {
   }
 
   #push(to: AnswerTo, plan: Plan): void {
-    this.#replies.push({ ...to, want: 0, asker: undefined, plan });
+    this.#replies.push({ to, want: 0, asker: undefined, plan });
   }
 
   #plan(
@@ -199,10 +201,11 @@ export class Responder {
 
   #nodes(nowMs: InstantMs, reply: Reply, target: NodeId, wantToken: boolean): Response {
     const { table, limits } = this.#options;
-    const { want, asker, path } = reply;
+    const { want, asker } = reply;
+    const { path } = reply.to;
     const contacts = table.closest(target, limits.bucketSize, (contact) => {
       if (asker !== undefined && contact.id.key === asker.key) return false;
-      return contact.addresses.some((address) => (address.kind & want) !== 0);
+      return hasKind(contact, want);
     });
     return { type: "nodes", contacts, token: wantToken ? this.#token(nowMs, path, target) : undefined };
   }
@@ -240,6 +243,12 @@ export class Responder {
 
 const pong: Plan = { type: "ready", body: { type: "pong" } };
 const stored: Plan = { type: "ready", body: { type: "stored" } };
+
+/** Whether one of its addresses is of these kinds. */
+function hasKind({ addresses }: Contact, kinds: number): boolean {
+  for (let i = 0; i < addresses.length; i++) if (((addresses[i] as Address).kind & kinds) !== 0) return true;
+  return false;
+}
 
 /** `bytes`: how long the request was. */
 function answerTo(path: Path, { high, low }: RequestId, bytes: number): AnswerTo {

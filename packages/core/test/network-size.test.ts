@@ -34,10 +34,11 @@ function observed(
   lookups: number,
   count = 20,
   size: NetworkSize = new NetworkSize(),
+  gapMs = 0,
 ): NetworkSize {
   for (let i = 0; i < lookups; i++) {
     const target = network.draw();
-    size.onLookup(0, target, network.closest(target, count));
+    size.onLookup(gapMs * (i + 1), target, network.closest(target, count));
   }
   return size;
 }
@@ -73,11 +74,13 @@ describe("NetworkSize", () => {
     expect(size.samples).toEqual({ used: 1, limit: 64 });
   });
 
-  it("remembers the last 64 lookups", () => {
+  it("remembers the last 64 lookups, one a second once there are so many", () => {
     const size = observed(new Network(100, 5), 100);
     expect(size.samples).toEqual({ used: 64, limit: 64 });
-    observed(new Network(1_000, 6), 64, 20, size);
-    expect(size.estimate(0)).toBeGreaterThan(750);
+    observed(new Network(1_000, 6), 1_000, 20, size, 0);
+    expect(size.estimate(0)).toBeLessThan(150);
+    observed(new Network(1_000, 6), 64, 20, size, 1_000);
+    expect(size.estimate(64_000)).toBeGreaterThan(750);
   });
 
   it("is the middle of what the lookups say: (k - 1/3) / distance of the k-th", () => {
