@@ -1,0 +1,26 @@
+/**
+ * Exit codes. They are stable: scripts branch on them.
+ */
+export const exitCode = Object.freeze({
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  unreachable: 4,
+  cannotListen: 5,
+  /** 128 + SIGINT, as shells have it; of any signal that ended the work early. */
+  interrupted: 130,
+});
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** For `kad --help`, in order. */
+export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = Object.freeze({
+  0: "it worked",
+  1: "it did not work; the line on stderr says why",
+  2: "the command line is wrong: a command, option, URL, key or value",
+  3: "nobody has the record",
+  4: "no node answered at the addresses given",
+  5: "the address to listen on is taken or not to be had",
+  130: "interrupted before it was done",
+});
