@@ -1,18 +1,7 @@
 /**
  * Exit codes. They are stable: scripts branch on them.
  */
-export const exitCode = Object.freeze({
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  notFound: 3,
-  unreachable: 4,
-  cannotListen: 5,
-  /** 128 + SIGINT, as shells have it; of any signal that ended the work early. */
-  interrupted: 130,
-});
-
-export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 130;
 
 /** For `kad --help`, in order. */
 export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = Object.freeze({
@@ -23,4 +12,25 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = Object.freez
   4: "no node answered at the addresses given",
   5: "the address to listen on is taken or not to be had",
   130: "interrupted before it was done",
+});
+
+export interface ExitCodes {
+  readonly ok: 0;
+  readonly failed: 1;
+  readonly usage: 2;
+  readonly notFound: 3;
+  readonly unreachable: 4;
+  readonly cannotListen: 5;
+  /** 128 + SIGINT, as shells have it; of any signal that ended the work early. */
+  readonly interrupted: 130;
+}
+
+export const exitCode: ExitCodes = Object.freeze({
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  unreachable: 4,
+  cannotListen: 5,
+  interrupted: 130,
 });
