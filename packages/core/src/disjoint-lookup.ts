@@ -2,10 +2,12 @@
  * Several walks toward one target that share no peer: S/Kademlia (Baumgart & Mies 2007) §4.4.
  *
  * A liar on one path can name only other liars there; the other paths never ask it. A peer belongs to the path that
- * asked it first; for the others it counts as failed. The closest of all paths are the result.
+ * asked it first; for the others it counts as failed. So does a peer of a subnet that has its share on other paths:
+ * else the owner of one subnet could be on every path. The closest of all paths are the result.
  */
 import type { Contact } from "./contact.ts";
 import { compareDistance } from "./distance.ts";
+import { groupsOf, SubnetCounter } from "./diversity.ts";
 import { Lookup, type LookupOptions, type LookupStep } from "./lookup.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Walk } from "./walk.ts";
@@ -13,15 +15,20 @@ import type { Walk } from "./walk.ts";
 export class DisjointLookup implements Walk {
   readonly target: NodeId;
   readonly #paths: readonly Lookup[];
-  readonly #results: number;
+  readonly #options: LookupOptions;
+  #results: number;
   /** Which path has asked a peer, by id. At most all candidates of all paths. */
   readonly #owners = new Map<string, Lookup>();
+  /** Of those asked that have not failed. */
+  readonly #subnets: SubnetCounter;
   #turn = 0;
 
   /** @param paths how many, from 1 */
   constructor(options: LookupOptions, paths: number) {
     this.target = options.target;
+    this.#options = options;
     this.#results = options.results;
+    this.#subnets = new SubnetCounter(options.maxPerSubnet);
     this.#paths = Array.from({ length: paths }, () => new Lookup(options));
   }
 
@@ -70,7 +77,11 @@ export class DisjointLookup implements Walk {
   }
 
   onFailure(id: NodeId): boolean {
-    return this.#ownerOf(id)?.onFailure(id) ?? false;
+    const path = this.#ownerOf(id);
+    const contact = path?.candidate(id)?.contact;
+    if (path === undefined || contact === undefined || !path.onFailure(id)) return false;
+    this.#subnets.remove(this.#groupsOf(contact));
+    return true;
   }
 
   reopen(id: NodeId): boolean {
@@ -78,6 +89,7 @@ export class DisjointLookup implements Walk {
   }
 
   widen(results: number): void {
+    this.#results = Math.max(this.#results, results);
     for (const path of this.#paths) path.widen(results);
   }
 
@@ -92,12 +104,18 @@ export class DisjointLookup implements Walk {
       const step = path.next(canAsk);
       if (step.type !== "ask") return step;
       const { id } = step.contact;
-      if (!this.#owners.has(id.key)) {
+      const groups = this.#groupsOf(step.contact);
+      if (!this.#owners.has(id.key) && this.#subnets.fits(groups)) {
         this.#owners.set(id.key, path);
+        this.#subnets.add(groups);
         return step;
       }
       path.onFailure(id);
     }
+  }
+
+  #groupsOf({ addresses }: Contact): readonly string[] {
+    return groupsOf(addresses, this.#options.groupOf);
   }
 
   #ownerOf(id: NodeId): Lookup | undefined {
