@@ -42,6 +42,8 @@ export class CallbackTimer extends Timer {
 export class TimerQueue {
   readonly #heap: Timer[] = [];
   #order = 0;
+  /** The instant of the run that is under way. */
+  #runAtMs: InstantMs | undefined = undefined;
 
   get size(): number {
     return this.#heap.length;
@@ -53,7 +55,7 @@ export class TimerQueue {
   }
 
   set(timer: Timer, atMs: InstantMs): void {
-    timer.atMs = atMs;
+    timer.atMs = this.#runAtMs === undefined ? atMs : Math.max(this.#runAtMs, atMs);
     timer.order = this.#order++;
     if (timer.place === undefined) {
       this.#heap.push(timer);
@@ -83,14 +85,22 @@ export class TimerQueue {
     this.#heap.length = 0;
   }
 
-  /** Runs what is due, in order. A timer set meanwhile for an instant already past waits for the next call. */
+  /**
+   * Runs what is due, in order. A timer set meanwhile for an instant already past is set for now, behind all that was
+   * due, and waits for the next call.
+   */
   run(nowMs: InstantMs): void {
     const newest = this.#order;
-    for (;;) {
-      const timer = this.#heap[0];
-      if (timer === undefined || timer.atMs > nowMs || timer.order >= newest) return;
-      this.clear(timer);
-      timer.onDue(nowMs);
+    this.#runAtMs = nowMs;
+    try {
+      for (;;) {
+        const timer = this.#heap[0];
+        if (timer === undefined || timer.atMs > nowMs || timer.order >= newest) return;
+        this.clear(timer);
+        timer.onDue(nowMs);
+      }
+    } finally {
+      this.#runAtMs = undefined;
     }
   }
 
