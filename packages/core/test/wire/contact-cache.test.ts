@@ -73,6 +73,21 @@ describe.each([1, 2, 3, 4, 20, 32])("a contact cache for ids of %d bytes", (idBy
     expect(cache.findWritten(contact)).toEqual(bytesOf(contact));
   });
 
+  it("grows with the contacts that it meets, up to its size", () => {
+    const random = xorshift(idBytes + 77);
+    const crowd = Array.from({ length: 200 }, () =>
+      contactOf(NodeId.fromBytes(Uint8Array.from({ length: idBytes }, () => random() & 255)), 1),
+    );
+    const found = (size: number): number => {
+      const cache = new ContactCache(idBytes, size);
+      for (const contact of crowd) keep(cache, contact);
+      return crowd.filter((contact) => cache.findRead(bytesOf(contact), 0) !== undefined).length;
+    };
+    const distinct = new Set(crowd.map((contact) => contact.id.key)).size;
+    expect(found(4)).toBeLessThanOrEqual(10);
+    expect(found(1_024)).toBeGreaterThan(distinct * 0.6);
+  });
+
   it("never gives a wrong contact, though nearly every place is fought over", () => {
     const random = xorshift(idBytes);
     const cache = new ContactCache(idBytes, 4);
