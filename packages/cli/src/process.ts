@@ -6,8 +6,11 @@ import { oneLine } from "./failure.ts";
 import type { Env, Io } from "./io.ts";
 import { main } from "./main.ts";
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Not SIGHUP: a handler would undo what `nohup` does. */
+const signals = ["SIGINT", "SIGTERM"] as const;
 const widthOfNone = 80;
+/** "Obeys within a second" holds behind `npx` too. */
+const parentCheckMs = 250;
 
 /**
  * Runs `main` on this process's arguments and ends the process with its exit code. The first signal asks the command to
@@ -22,6 +25,7 @@ export async function runProcess(kad: readonly string[]): Promise<void> {
       end.abort(new Error(signal));
     });
   }
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent(end);
   for (const output of [process.stdout, process.stderr]) output.on("error", (error) => end.abort(error));
   const { KAD_DEBUG }: Env = process.env;
   process.on("uncaughtException", (error) => {
@@ -31,6 +35,15 @@ export async function runProcess(kad: readonly string[]): Promise<void> {
   const code = await main(process.argv.slice(2), ioOfProcess(end.signal, kad)); // slice: a list of strings
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(code);
+}
+
+/** npm and npx pass a signal on to the shell between us alone; that dies of it, and would leave us behind. */
+function endWithParent(end: AbortController): void {
+  const parent = process.ppid;
+  const check = (): void => {
+    if (process.ppid !== parent) end.abort(new Error("the parent process has ended"));
+  };
+  setInterval(check, parentCheckMs).unref();
 }
 
 /** Getters: `process.stdin` is opened by its first use, and the width changes with the window. */
