@@ -18,6 +18,7 @@ const parentCheckMs = 250;
  * @param kad program and arguments that run this command once more
  */
 export async function runProcess(kad: readonly string[]): Promise<void> {
+  const { KAD_DEBUG, npm_lifecycle_event }: Env & { npm_lifecycle_event?: string } = process.env;
   const end = new AbortController();
   for (const signal of signals) {
     process.on(signal, () => {
@@ -25,9 +26,8 @@ export async function runProcess(kad: readonly string[]): Promise<void> {
       end.abort(new Error(signal));
     });
   }
-  if (process.env.npm_lifecycle_event !== undefined) endWithParent(end);
+  if (npm_lifecycle_event !== undefined) endWithParent(end);
   for (const output of [process.stdout, process.stderr]) output.on("error", (error) => end.abort(error));
-  const { KAD_DEBUG }: Env = process.env;
   process.on("uncaughtException", (error) => {
     process.stderr.write(`kad: unexpected: ${KAD_DEBUG ? error.stack : oneLine(error.message)}\n`);
     process.exit(exitCode.failed);
