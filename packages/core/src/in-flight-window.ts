@@ -41,17 +41,23 @@ export class InFlightWindow {
     this.#total--;
   }
 
+  /** Sums, not quotients: the instant that `room` names must be one at which it turns, whatever is rounded. */
   #turn(nowMs: InstantMs): void {
-    if (this.#startedAtMs === undefined) this.#startedAtMs = nowMs;
-    const passed = Math.floor((nowMs - this.#startedAtMs) / this.#quarterMs);
-    if (passed <= 0) return;
-    for (let i = 0; i < Math.min(passed, quarters); i++) {
-      const oldest = (this.#current + 1 + i) % quarters;
+    this.#startedAtMs ??= nowMs;
+    if (nowMs - this.#startedAtMs >= 2 * quarters * this.#quarterMs) {
+      this.#unanswered.fill(0);
+      this.#total = 0;
+      this.#current += quarters;
+      this.#startedAtMs = nowMs;
+      return;
+    }
+    while (nowMs >= this.#startedAtMs + this.#quarterMs) {
+      this.#startedAtMs += this.#quarterMs;
+      this.#current++;
+      const oldest = this.#current % quarters;
       this.#total -= this.#unanswered[oldest] as number;
       this.#unanswered[oldest] = 0;
     }
-    this.#current += passed;
-    this.#startedAtMs += passed * this.#quarterMs;
   }
 }
 
