@@ -42,15 +42,11 @@ export class ApplicationHandler implements Plugin {
     this.#node = node;
   }
 
-  /** A handler that fails is reported by the driver; its sender hears that the message was delivered. */
+  /** A handler that fails is reported by the driver, which acknowledges every message that nobody replied to. */
   async onMessage(message: ApplicationMessage): Promise<void> {
     const { sender, from, protocol, body } = message;
-    let reply: Uint8Array | string | undefined;
-    try {
-      reply = await this.#handler({ sender, from, protocol, body });
-    } finally {
-      this.#reply(message, reply === undefined ? new Uint8Array(0) : toBytes("reply", reply));
-    }
+    const reply = await this.#handler({ sender, from, protocol, body });
+    if (reply !== undefined) this.#reply(message, toBytes("reply", reply));
   }
 
   /** Too late is no error: the token expires, handlers are removed and nodes close. */

@@ -5,27 +5,26 @@
  * resolves with what there is and `end: "timedOut"`; an abort rejects with the signal's reason; a closed node rejects with
  * {@link NodeClosed}. Misuse rejects with core's `UsageError`: an operation never throws before its promise.
  */
-import {
-  type Contact,
-  type DhtRecord,
-  type DriverStats,
-  type FailureReason,
-  type Gauge,
-  type InstantMs,
-  InvariantError,
-  type LinkStats,
-  type NodeEvent,
-  type NodeId,
-  type NodeStats,
-  type Plugin,
-  type QueryEnd,
-  type QueryFinished,
-  type QueryId,
-  type QueryOptions,
-  type QueryStats,
-  type ReadonlyRoutingTable,
-  type RecordKey,
-  type Seed,
+import type {
+  Contact,
+  DhtRecord,
+  DriverStats,
+  FailureReason,
+  Gauge,
+  InstantMs,
+  LinkStats,
+  NodeEvent,
+  NodeId,
+  NodeStats,
+  Plugin,
+  QueryEnd,
+  QueryFinished,
+  QueryId,
+  QueryOptions,
+  QueryStats,
+  ReadonlyRoutingTable,
+  RecordKey,
+  Seed,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
@@ -276,8 +275,14 @@ export class DhtNode extends DhtEventTarget {
    * promise.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    if (this.#closing !== undefined) return this.#closing;
+    let settle: (closing: Promise<void>) => void = () => undefined;
+    const closing = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    this.#closing = closing; // before anything else, since the last events may call us again
+    settle(this.#close());
+    return closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -350,6 +355,7 @@ export class DhtNode extends DhtEventTarget {
       }
       case "queryFinished":
         this.#queries.onFinished(event);
+        if (event.end === "closed") this.#onFault();
         this.emit("query:end", event);
         break;
       case "nodeDiscovered":
@@ -368,7 +374,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** `type`: the event whose listener failed. A listener of `node:error` that fails is not told of its own failure. */
   #report(error: unknown, type: string | undefined): void {
-    if (error instanceof InvariantError) this.close().catch(() => undefined); // the driver has closed the node already
+    if (this.#stack.running.driver.drained) this.#onFault();
     const { report } = this.#options;
     const isHeard = type !== "node:error" && this.hasListeners("node:error");
     if (isHeard) this.emit("node:error", error);
@@ -381,6 +387,11 @@ export class DhtNode extends DhtEventTarget {
     } catch (cause) {
       console.error(cause, error);
     }
+  }
+
+  /** Core has broken: the driver has closed the machine and reported why. The rest follows; what is closed stays so. */
+  #onFault(): void {
+    this.close().catch(() => undefined);
   }
 
   async #close(): Promise<void> {

@@ -104,6 +104,21 @@ describe("application messages", () => {
     expect(report.mock.calls[0]?.[0]).toMatchObject({ code: "callbackFailed", cause: fault });
   });
 
+  it("whose reply is no reply, or too large, are told apart", async () => {
+    const report = vi.fn();
+    const a = await net.open();
+    const b = await net.open({ report });
+    b.handle("number", () => 7 as never);
+    b.handle("huge", () => new Uint8Array(2_000));
+    expect(await a.send(urlOf(b), "number", "")).toEqual(new Uint8Array(0));
+    await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1));
+    expect(report.mock.calls[0]?.[0].cause.message).toBe("reply: 7; allowed are a string and a Uint8Array");
+    expect(await rejection(a.send(urlOf(b), "huge", ""))).toMatchObject({
+      code: "sendFailed",
+      reason: "tooLarge",
+    });
+  });
+
   it("for which nobody is there reject with the reason", async () => {
     const [a, b] = await openPair();
     const error = await rejection(a.send(urlOf(b), "unknown", ""));
@@ -236,6 +251,7 @@ describe("closing", () => {
     const silent = await net.openSilent();
     const closed = vi.fn();
     node.addEventListener("node:close", closed);
+    node.addEventListener("query:end", () => void node.close()); // from inside, it must not begin anew
     const pending = [
       node.ping(silent),
       node.send(silent, "chat", "hello"),
@@ -290,26 +306,36 @@ describe("closing", () => {
 });
 
 describe("a fault of the library", () => {
+  const fault = new InvariantError("as if core had broken a promise of its own");
+  const record = {
+    type: "immutable",
+    key,
+    get body(): Uint8Array {
+      throw fault;
+    },
+  };
+
   it("closes the node, is reported once, and rejects what was under way", async () => {
     const report = vi.fn();
     const node = await net.open({ report });
     const waiting = rejection(node.ping(await net.openSilent()));
     await new Promise(setImmediate); // so that it is under way
-    const fault = new InvariantError("as if core had broken a promise of its own");
     const closed = next(node, "node:close");
-    const record = {
-      type: "immutable",
-      key,
-      get body(): Uint8Array {
-        throw fault;
-      },
-    };
     expect(await rejection(node.putRecord(record))).toBe(fault);
     await closed;
     expect(await waiting).toBeInstanceOf(NodeClosed);
     expect(report.mock.calls).toEqual([[fault]]);
     expect(node.closed).toBe(true);
     expect(await rejection(node.get("name"))).toBeInstanceOf(NodeClosed);
+  });
+
+  it("closes a node that had nothing to do just so, and frees its port", async () => {
+    const url = await freeUrl();
+    const node = await net.open({ listen: url, report: () => undefined });
+    const closed = next(node, "node:close");
+    expect(await rejection(node.putRecord(record))).toBe(fault);
+    await closed;
+    expect((await net.open({ listen: url })).addresses).toEqual([url]);
   });
 });
 
