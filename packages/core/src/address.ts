@@ -34,6 +34,12 @@ export interface AddressCodec {
   group(address: Address): string | undefined;
 }
 
+/**
+ * Kinds of address that anyone may write as the source of a message, and whose receiver sees the very address at which
+ * the sender is reached: udp4 and udp6.
+ */
+export const datagramKinds = 0b11;
+
 /** A contact's addresses: at most so many, and at most so many bytes together on the wire. */
 export const maxAddresses = 4;
 export const maxAddressesBytes = 192;

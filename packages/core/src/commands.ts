@@ -39,7 +39,7 @@ export interface Commands {
   put(nowMs: InstantMs, record: DhtRecord, options?: QueryOptions): QueryId;
   /** One application message; the query ends with the peer's reply, or empty when only acknowledged. The body is copied. */
   send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options?: QueryOptions): QueryId;
-  /** Answers an application message. `false`: the token has expired or was used. The body is copied. */
+  /** Answers an application message. `false`: the token has expired or was used, or no answer can wait. The body is copied. */
   reply(nowMs: InstantMs, token: ReplyToken, body: Uint8Array): boolean;
   /** `false`: already ended, an ordinary race. `queryFinished` follows with what was found. */
   cancel(nowMs: InstantMs, query: QueryId): boolean;

@@ -27,7 +27,8 @@ export interface AnswerTo {
   readonly maxBytes: number;
 }
 
-export type Answer = (to: AnswerTo, body: Uint8Array) => void;
+/** `false`: no room for it. */
+export type Answer = (to: AnswerTo, body: Uint8Array) => boolean;
 
 /** One message that was delivered; its timer ends what we know of it. */
 class Delivered extends Timer {
@@ -98,12 +99,11 @@ export class MessageBox {
     };
   }
 
-  /** `false`: expired, or answered already. */
+  /** `false`: expired, answered already, or too many answers wait to be sent. */
   reply(token: ReplyToken, body: Uint8Array): boolean {
     const delivered = this.#byToken.get(token.id);
     if (delivered === undefined || delivered.isAnswered) return false;
-    this.#send(delivered, copyBytes(body));
-    return true;
+    return this.#send(delivered, copyBytes(body));
   }
 
   clear(): void {
@@ -127,10 +127,11 @@ export class MessageBox {
     return delivered;
   }
 
-  #send(delivered: Delivered, body: Uint8Array): void {
+  #send(delivered: Delivered, body: Uint8Array): boolean {
+    if (!this.#answer(delivered.to, body)) return false;
     delivered.isAnswered = true;
     if (body.length <= maxKeptAnswerBytes) delivered.answer = body;
-    this.#answer(delivered.to, body);
+    return true;
   }
 }
 

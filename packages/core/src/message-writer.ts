@@ -23,8 +23,17 @@ export class MessageWriter {
     this.#options = options;
   }
 
-  /** Bytes written into `into`, or `undefined` when the message does not fit what `to` can take. */
-  request(to: Address, requestId: RequestId, body: Request, into: Uint8Array): number | undefined {
+  /**
+   * Bytes written into `into`, or `undefined` when the message does not fit what `to` can take. `maxBytes`: what may be
+   * sent there at all, beside what the link carries.
+   */
+  request(
+    to: Address,
+    requestId: RequestId,
+    body: Request,
+    into: Uint8Array,
+    maxBytes: number = Number.POSITIVE_INFINITY,
+  ): number | undefined {
     const { protocol, id, client, padded, dialable } = this.#options;
     const addresses = this.declared;
     const message = {
@@ -36,10 +45,9 @@ export class MessageWriter {
       want: dialable(),
       body,
     } as const;
-    return protocol.encode(message, into, Math.min(into.length, to.maxBytes), padded);
+    return protocol.encode(message, into, Math.min(into.length, to.maxBytes, maxBytes), padded);
   }
 
-  /** `maxBytes`: what may be sent there at all, beside what the link carries. */
   response(
     to: Address,
     requestId: RequestId,

@@ -13,7 +13,7 @@ import type { InstantMs, Path } from "./machine.ts";
 import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
 import type { PeerHistory } from "./peer-history.ts";
-import type { RequestMessage, ResponseMessage } from "./protocol.ts";
+import type { Request, RequestMessage, ResponseMessage } from "./protocol.ts";
 import type { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, InsertOutcome, RoutingTable } from "./routing-table.ts";
 import type { PendingRequest, RequestOwner, Rpc, RpcObserver } from "./rpc.ts";
@@ -31,6 +31,8 @@ export interface NeighboursOptions {
   /** Most pings of our own that may wait for an answer at once. */
   readonly maxPings: number;
 }
+
+const ping: Request = { type: "ping" };
 
 export class Neighbours implements RpcObserver {
   readonly #options: NeighboursOptions;
@@ -68,8 +70,11 @@ export class Neighbours implements RpcObserver {
     this.#insert(nowMs, contact, origin);
   }
 
-  /** Somebody has asked us something: an unknown server that would fit is pinged, once and no more often than allowed. */
-  onAsked(nowMs: InstantMs, message: RequestMessage, from: Path): void {
+  /**
+   * Somebody has asked us something, in so many bytes: an unknown server that would fit is pinged once, at one address,
+   * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged.
+   */
+  onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     if (
       message.client ||
       this.#table.get(message.sender) !== undefined ||
@@ -77,10 +82,12 @@ export class Neighbours implements RpcObserver {
     )
       return;
     const contact = this.#contactOf(message, from);
-    if (contact === undefined || !this.#table.wouldFit(contact.id, contact.addresses[0] as Address)) return;
-    if (this.#options.history.isSuspect(nowMs, (contact.addresses[0] as Address).key)) return;
+    const [address] = (contact && this.#rpc?.reachable(contact.addresses)) ?? [];
+    if (contact === undefined || address === undefined) return;
+    if (!this.#table.wouldFit(contact.id, address)) return;
+    if (this.#options.history.isSuspect(nowMs, address.key)) return;
     if (this.#pinged.size >= this.#options.maxPings || !this.#options.verifyPings.take(nowMs)) return;
-    this.#ping(contact, "incoming");
+    this.#ping({ id: contact.id, addresses: [address] }, "incoming", bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
@@ -153,11 +160,16 @@ export class Neighbours implements RpcObserver {
     return undefined;
   }
 
-  #ping(contact: Contact, origin: ContactOrigin): void {
+  /** With `maxBytes`, once and no longer. */
+  #ping(contact: Contact, origin: ContactOrigin, maxBytes?: number): void {
     const rpc = this.#rpc;
     if (rpc === undefined || this.#pinged.has(contact.id.key)) return;
     this.#pinged.set(contact.id.key, origin);
-    rpc.enqueue(rpc.create(contact, { type: "ping" }, this.#pingOwner));
+    rpc.enqueue(
+      maxBytes === undefined
+        ? rpc.create(contact, ping, this.#pingOwner)
+        : rpc.createOnce(contact, ping, this.#pingOwner, maxBytes),
+    );
   }
 
   readonly #pingOwner: RequestOwner = {

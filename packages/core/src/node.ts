@@ -6,7 +6,7 @@
  * (whose turn it is), {@link Rpc} (requests), {@link Responder} (answers), {@link Neighbours} (the table),
  * {@link Maintenance} (time).
  */
-import type { Address } from "./address.ts";
+import { type Address, datagramKinds } from "./address.ts";
 import { copyBytes } from "./bytes.ts";
 import { checkedBytes, checkedContact, checkedId, checkedProtocol, checkedSeed } from "./command-checks.ts";
 import type { Commands, QueryOptions } from "./commands.ts";
@@ -141,6 +141,8 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       writer: this.#writer,
       events: this.#events,
       box: this.#box,
+      isClient: mode === "client",
+      groupOf,
       sourceOf: (path) => path.peer?.key ?? addresses.source(path.remote),
       onMisbehaved: (from, code) => this.#misbehaved(from, code),
       onStored: (nowMs) => this.#maintenance.onRecordsChanged(nowMs),
@@ -326,7 +328,11 @@ export class KadNode implements Machine<NodeEvent>, Commands {
         pendingRequests: { used: this.#rpc.pending, limit: limits.maxPendingRequests },
         peerHistories: { used: this.#history.size, limit: limits.maxPeerHistories },
         pings: { used: this.#neighbours.pings, limit: limits.maxInFlight },
-        queuedReplies: { used: this.#responder.queued, limit: limits.maxQueuedReplies },
+        queuedReplies: {
+          used: this.#responder.queued - this.#responder.queuedAnswers,
+          limit: limits.maxQueuedReplies,
+        },
+        queuedAnswers: { used: this.#responder.queuedAnswers, limit: limits.maxReplyTokens },
         queuedEvents: { used: this.#events.others, limit: limits.maxQueuedEvents },
         queuedMessages: { used: this.#events.messages, limit: limits.maxQueuedMessages },
         replyTokens: { used: this.#box.size, limit: limits.maxReplyTokens },
@@ -373,7 +379,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     if (!this.#responder.admit(nowMs, from)) return;
     this.#counters.requestsReceived++;
     this.#responder.onRequest(nowMs, message, from, this.#unixMs(), bytes);
-    this.#neighbours.onAsked(nowMs, message, from);
+    this.#neighbours.onAsked(nowMs, message, from, bytes);
   }
 
   #onResponse(nowMs: InstantMs, message: ResponseMessage, from: Path): void {
@@ -424,7 +430,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   #onAddresses(addresses: readonly Address[]): void {
     this.#own.clear();
     for (const address of addresses) this.#own.add(address.key);
-    const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & observedKinds) !== 0;
+    const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & datagramKinds) !== 0;
     const isSilent = this.#options.mode === "client" || isObserved;
     this.#writer.declared = isSilent ? [] : boundAddresses(addresses);
     this.#health.reset();
@@ -502,6 +508,3 @@ export class KadNode implements Machine<NodeEvent>, Commands {
 function isFault(reason: MalformedReason): boolean {
   return reason !== "wrongVersion" && reason !== "unknownRequest" && reason !== "unknownResponse";
 }
-
-/** Kinds whose remote sees the very address at which we can be reached: udp4, udp6. */
-const observedKinds = 0b11;

@@ -2,9 +2,10 @@
  * Answers the requests of others.
  *
  * Answers wait in a bounded ring and are written when polled. When the ring is full a request is dropped before any work.
- * To an address that nobody has proven, an answer is never over three times as long as the request (QUIC's rule).
+ * To an address that nobody has proven, an answer is never over three times as long as the request (QUIC's rule). A
+ * connection proves its address as a secure channel does: only the source of a datagram can be forged.
  */
-import type { Address } from "./address.ts";
+import { type Address, datagramKinds } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import type { Counters } from "./counters.ts";
 import { HookError } from "./errors.ts";
@@ -39,6 +40,8 @@ interface Reply {
   readonly want: number;
   readonly asker: NodeId | undefined;
   readonly plan: Plan;
+  /** The answer to an application message: a plugin's, or the acknowledgement in its place. */
+  readonly isAnswer: boolean;
 }
 
 export interface ResponderOptions {
@@ -53,6 +56,10 @@ export interface ResponderOptions {
   readonly writer: MessageWriter;
   readonly events: EventQueue;
   readonly box: MessageBox;
+  /** We store nothing for others. */
+  readonly isClient: boolean;
+  /** The subnet that stored records are counted by; `undefined`: exempt. */
+  readonly groupOf: (address: Address) => string | undefined;
   /** Whom requests are counted by; `undefined`: exempt. */
   readonly sourceOf: (path: Path) => string | undefined;
   readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
@@ -63,14 +70,20 @@ export interface ResponderOptions {
 export class Responder {
   readonly #options: ResponderOptions;
   readonly #replies: Ring<Reply> = new Ring();
+  #queuedAnswers = 0;
   #closed = false;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
   }
 
+  /** Replies that wait, answers to application messages among them. */
   get queued(): number {
     return this.#replies.length;
+  }
+
+  get queuedAnswers(): number {
+    return this.#queuedAnswers;
   }
 
   /** `false`: dropped and counted, no work was done. */
@@ -85,7 +98,7 @@ export class Responder {
         return false;
       }
     }
-    if (this.#replies.length < limits.maxQueuedReplies) return true;
+    if (this.#replies.length - this.#queuedAnswers < limits.maxQueuedReplies) return true;
     counters.dropped.repliesFull++;
     return false;
   }
@@ -100,23 +113,30 @@ export class Responder {
   ): void {
     const to = answerTo(from, message.requestId, bytes);
     const plan = this.#plan(nowMs, message, to, unixMs);
-    if (plan !== undefined) this.#replies.push({ to, want: message.want, asker: message.sender, plan });
+    if (plan === undefined) return;
+    this.#replies.push({ to, want: message.want, asker: message.sender, plan, isAnswer: false });
   }
 
   /** A request that cannot be read, or of a kind that we do not know. */
   refuse(requestId: RequestId, from: Path, reason: RefusalReason, bytes: number): void {
-    this.#push(answerTo(from, requestId, bytes), this.#refusal(reason));
+    const to = answerTo(from, requestId, bytes);
+    this.#replies.push({ to, want: 0, asker: undefined, plan: this.#refusal(reason), isAnswer: false });
   }
 
-  /** The answer to an application message; it has room of its own, bounded by the number of reply tokens. */
-  answer(to: AnswerTo, body: Uint8Array): void {
-    if (!this.#closed) this.#push(to, { type: "ready", body: { type: "application", body } });
+  /** The answer to an application message has room of its own: as many may wait as there may be tokens. `false`: none. */
+  answer(to: AnswerTo, body: Uint8Array): boolean {
+    if (this.#closed || this.#queuedAnswers >= this.#options.limits.maxReplyTokens) return false;
+    const plan: Plan = { type: "ready", body: { type: "application", body } };
+    this.#queuedAnswers++;
+    this.#replies.push({ to, want: 0, asker: undefined, plan, isAnswer: true });
+    return true;
   }
 
   pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
     for (;;) {
       const reply = this.#replies.shift();
       if (reply === undefined) return undefined;
+      if (reply.isAnswer) this.#queuedAnswers--;
       const { path, requestId, maxBytes } = reply.to;
       const { writer } = this.#options;
       const length =
@@ -129,10 +149,6 @@ export class Responder {
   /** What is queued can still be polled; nothing new comes. */
   close(): void {
     this.#closed = true;
-  }
-
-  #push(to: AnswerTo, plan: Plan): void {
-    this.#replies.push({ to, want: 0, asker: undefined, plan });
   }
 
   #plan(
@@ -163,10 +179,11 @@ export class Responder {
     from: Path,
     unixMs: number | undefined,
   ): Plan {
-    const { keeper, sourceOf, onStored } = this.#options;
+    const { keeper, groupOf, isClient, onStored } = this.#options;
+    if (isClient) return this.#refusal("unsupported");
     if (from.peer === undefined && !this.#isToken(nowMs, from, record.key, token))
       return this.#refusal("badToken");
-    const outcome = keeper.accept(nowMs, unixMs, record, sourceOf(from));
+    const outcome = keeper.accept(nowMs, unixMs, record, groupOf(from.remote));
     if (outcome.type === "refused") {
       if (outcome.reason === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
       return this.#refusal(outcome.reason);
@@ -210,9 +227,9 @@ export class Responder {
     return { type: "nodes", contacts, token: wantToken ? this.#token(nowMs, path, target) : undefined };
   }
 
-  /** A proven peer needs none. */
+  /** A proven peer needs none, and nobody can use one with a client. */
   #token(nowMs: InstantMs, { peer, remote }: Path, target: NodeId): Uint8Array | undefined {
-    if (peer !== undefined) return undefined;
+    if (peer !== undefined || this.#options.isClient) return undefined;
     return this.#guardTokens(() => this.#options.tokens.issue(nowMs, remote, target));
   }
 
@@ -252,6 +269,7 @@ function hasKind({ addresses }: Contact, kinds: number): boolean {
 
 /** `bytes`: how long the request was. */
 function answerTo(path: Path, { high, low }: RequestId, bytes: number): AnswerTo {
-  const maxBytes = path.peer === undefined ? amplification * bytes : Number.POSITIVE_INFINITY;
+  const isForgeable = path.peer === undefined && (path.remote.kind & datagramKinds) !== 0;
+  const maxBytes = isForgeable ? amplification * bytes : Number.POSITIVE_INFINITY;
   return { path, requestId: { high, low }, maxBytes };
 }

@@ -70,15 +70,21 @@ export class PendingRequest extends Timer {
   hardAtMs: InstantMs = 0;
   /** @internal an attempt of it waits to be sent */
   queued = false;
+  /** @internal times that it is sent again after its soft timeout */
+  readonly retries: number;
+  /** @internal */
+  readonly maxBytes: number;
   readonly #rpc: Rpc;
 
-  constructor(rpc: Rpc, to: Seed, body: Request, owner: RequestOwner) {
+  constructor(rpc: Rpc, to: Seed, body: Request, owner: RequestOwner, retries: number, maxBytes: number) {
     super();
     this.#rpc = rpc;
     this.to = to;
     this.addresses = rpc.reachable(to.addresses);
     this.body = body;
     this.owner = owner;
+    this.retries = retries;
+    this.maxBytes = maxBytes;
   }
 
   override onDue(nowMs: InstantMs): void {
@@ -177,7 +183,12 @@ export class Rpc {
   }
 
   create(to: Seed, body: Request, owner: RequestOwner): PendingRequest {
-    return new PendingRequest(this, to, body, owner);
+    return new PendingRequest(this, to, body, owner, this.#limits.retries, Number.POSITIVE_INFINITY);
+  }
+
+  /** A request that a stranger has caused: sent once, and no longer than `maxBytes`. */
+  createOnce(to: Seed, body: Request, owner: RequestOwner, maxBytes: number): PendingRequest {
+    return new PendingRequest(this, to, body, owner, 0, maxBytes);
   }
 
   /** Hands over a request that goes out with the next polls, before new ones. */
@@ -311,7 +322,7 @@ export class Rpc {
       this.enqueue(request);
       return;
     }
-    if (sendings < addresses.length + this.#limits.retries) {
+    if (sendings < addresses.length + request.retries) {
       this.enqueue(request);
       if (request.state !== "inFlight") return;
       request.state = "slow";
@@ -340,7 +351,7 @@ export class Rpc {
       this.fail(nowMs, request, "unreachable");
       return undefined;
     }
-    const length = this.#options.writer.request(address, attempt, request.body, into);
+    const length = this.#options.writer.request(address, attempt, request.body, into, request.maxBytes);
     if (length === undefined) {
       this.fail(nowMs, request, "tooLarge");
       return undefined;

@@ -68,6 +68,7 @@ export type GaugeName =
   | "peerHistories"
   | "pings"
   | "queuedReplies"
+  | "queuedAnswers"
   | "queuedEvents"
   | "queuedMessages"
   | "replyTokens"
