@@ -1,1 +1,0 @@
-console.log("bench: nothing to measure yet");

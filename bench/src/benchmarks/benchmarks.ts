@@ -1,0 +1,21 @@
+/** All benchmarks, in the order in which they run. */
+import type { Benchmark } from "../benchmark.ts";
+import { codecBenchmark } from "./codec.ts";
+import { concurrentBenchmark } from "./concurrent.ts";
+import { heapBenchmark } from "./heap.ts";
+import { lookupsBenchmark } from "./lookups.ts";
+import { loopBenchmark } from "./loop.ts";
+import { tableBenchmark } from "./table.ts";
+
+export const benchmarks: readonly Benchmark[] = [
+  tableBenchmark,
+  codecBenchmark,
+  lookupsBenchmark,
+  concurrentBenchmark,
+  heapBenchmark,
+  loopBenchmark,
+];
+
+export function benchmarkNamed(name: string): Benchmark | undefined {
+  return benchmarks.find((benchmark) => benchmark.name === name);
+}
