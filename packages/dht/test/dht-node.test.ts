@@ -1,8 +1,8 @@
 import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { type ApplicationMessage, InvariantError, NodeId, type Plugin } from "@kad/core";
+import { getEventListeners, once } from "node:events";
+import { type ApplicationMessage, type Contact, InvariantError, NodeId, type Plugin } from "@kad/core";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type DhtNode, NodeClosed, SendFailed } from "../src/index.ts";
+import { type DhtNode, NodeClosed, type OperationOptions, SendFailed } from "../src/index.ts";
 import { freeUrl, Loopback, next, rejection, urlOf, utf8 } from "./support/network.ts";
 
 const net = new Loopback();
@@ -241,6 +241,62 @@ describe("events", () => {
     });
     expect(await rejection(node.bootstrap([urlOf(first)]))).toBeInstanceOf(NodeClosed);
     expect(await closing).toBeInstanceOf(NodeClosed);
+  });
+});
+
+describe("when nobody answers", () => {
+  /** Its only contact is gone, which it does not know. */
+  async function openLeftAlone(): Promise<DhtNode> {
+    const [node, gone] = await openPair();
+    await gone.close();
+    return node;
+  }
+
+  const operations: [string, (node: DhtNode, options: OperationOptions) => PromiseLike<unknown>][] = [
+    ["get", (node, options) => node.get("name", options)],
+    ["getText", (node, options) => node.getText(key, options)],
+    ["put", (node, options) => node.put("value", options)],
+    ["set", (node, options) => node.set("name", "value", options)],
+    ["findNode", (node, options) => node.findNode(key, options)],
+    ["ping", (node, options) => node.ping(node.contacts()[0] as Contact, options)],
+    ["send", (node, options) => node.send(node.contacts()[0] as Contact, "chat", "", options)],
+    ["bootstrap", (node, options) => node.bootstrap(["udp://127.0.0.1:1"], options)],
+  ];
+
+  it.each(operations)(
+    "%s rejects with the reason of an abort, before or during, and nothing is left",
+    async (_name, run) => {
+      const node = await openLeftAlone();
+      const controller = new AbortController();
+      const during = rejection(run(node, { signal: controller.signal }));
+      await new Promise(setImmediate); // so that it is under way
+      expect(node.stats().operations.used).toBe(1);
+      const reason = new Error("enough");
+      controller.abort(reason);
+      expect(await during).toBe(reason);
+      expect(await rejection(run(node, { signal: controller.signal }))).toBe(reason);
+      expect(node.stats().operations.used).toBe(0);
+      expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+    },
+  );
+
+  it("a deadline of a read resolves with what there is: nothing", async () => {
+    const node = await openLeftAlone();
+    expect(await node.get("name", { timeoutMs: 50 })).toMatchObject({ value: undefined, end: "timedOut" });
+    expect(await node.getText("name", { timeoutMs: 50 })).toBeUndefined();
+  });
+
+  it("a deadline of a write is a failure, and of a set counts the read before it", async () => {
+    const node = await openLeftAlone();
+    const failure = { code: "putFailed", accepted: 0, end: "timedOut" };
+    expect(await rejection(node.put("value", { timeoutMs: 50 }))).toMatchObject(failure);
+    expect(await rejection(node.set("name", "value", { timeoutMs: 50 }))).toMatchObject(failure);
+  });
+
+  it("AbortSignal.timeout is the application's own deadline", async () => {
+    const node = await openLeftAlone();
+    const error = await rejection(node.get("name", { signal: AbortSignal.timeout(50) }));
+    expect(error).toMatchObject({ name: "TimeoutError" });
   });
 });
 
