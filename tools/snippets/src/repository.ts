@@ -33,11 +33,7 @@ export function read(path: string): string {
 export function openWorkshop(): void {
   rmSync(workshop, { recursive: true, force: true });
   mkdirSync(workshop);
-  const config = {
-    extends: "../tsconfig.json",
-    compilerOptions: { noUnusedLocals: true },
-    include: ["*.ts"],
-  };
+  const config = { extends: "../tsconfig.json", include: ["*.ts"] };
   writeFileSync(`${workshop}/tsconfig.json`, JSON.stringify(config));
 }
 
