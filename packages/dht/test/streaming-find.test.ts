@@ -94,7 +94,7 @@ describe("a find as a stream", () => {
     const { contacts, end } = await finding;
     expect(end).toBe("cancelled");
     expect(contacts.length).toBeLessThan(11);
-    expect(asker.stats().gauges.queries.used).toBe(0);
+    expect(asker.stats().operations.used).toBe(0);
   });
 
   it("that is read after the end gives what there is at the end", async () => {
