@@ -55,7 +55,13 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
       router.unref();
     },
     close() {
-      closing ??= closeAll(driver, router, loop);
+      if (closing !== undefined) return closing;
+      let start: (closed: Promise<void>) => void = () => undefined;
+      // Set before anything is closed: an event of the closing may call this again.
+      closing = new Promise((resolve) => {
+        start = resolve;
+      });
+      start(closeAll(driver, router, loop));
       return closing;
     },
   };

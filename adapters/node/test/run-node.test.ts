@@ -195,6 +195,20 @@ describe("closing", () => {
     expect(await openHandles()).toEqual(before);
   });
 
+  it("from an event of its own closing returns the same promise", async () => {
+    const a = await startUdpNode();
+    const inner: Promise<void>[] = [];
+    a.node.driver.use({ onQueryFinished: () => void inner.push(a.node.close()) });
+    a.node.driver.run((nowMs) => a.machine.findNode(nowMs, a.machine.id, { timeoutMs: 60_000 }));
+    a.node.driver.run((nowMs) =>
+      a.machine.ping(nowMs, { addresses: [a.addresses.parse("udp://127.0.0.1:9")] }),
+    );
+    const outer = a.node.close();
+    await outer;
+    expect(inner.length).toBeGreaterThan(0);
+    expect(inner.every((closing) => closing === outer)).toBe(true);
+  });
+
   it("twice returns the same promise, and commands afterwards fail with the code closed", async () => {
     const a = await startUdpNode();
     expect(a.node.close()).toBe(a.node.close());

@@ -101,4 +101,9 @@ export class NodeId {
   toString(): string {
     return this.toHex();
   }
+
+  /** Hexadecimal in JSON too. */
+  toJSON(): string {
+    return this.toHex();
+  }
 }
