@@ -199,7 +199,6 @@ describe("closing", () => {
     const a = await startUdpNode();
     const inner: Promise<void>[] = [];
     a.node.driver.use({ onQueryFinished: () => void inner.push(a.node.close()) });
-    a.node.driver.run((nowMs) => a.machine.findNode(nowMs, a.machine.id, { timeoutMs: 60_000 }));
     a.node.driver.run((nowMs) =>
       a.machine.ping(nowMs, { addresses: [a.addresses.parse("udp://127.0.0.1:9")] }),
     );
