@@ -6,6 +6,7 @@ import type { Contact, Seed } from "./contact.ts";
 import type { PluginId, QueryId, ReplyToken, TimerId } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
+import type { Announcement } from "./provider.ts";
 import type { DhtRecord, RecordKey } from "./record.ts";
 import type { InsertOutcome, ReadonlyRoutingTable } from "./routing-table.ts";
 import type { NodeStats } from "./stats.ts";
@@ -16,7 +17,7 @@ export interface QueryOptions {
   readonly timeoutMs?: number;
   /** Requests kept outstanding (α), 1 to 64. */
   readonly parallelism?: number;
-  /** How many of the closest must have answered, 1 to 255: by default 8 for a find, `bucketSize` for a put. */
+  /** How many of the closest must have answered, 1 to 255: by default 8 for a find, `bucketSize` for a put or announce. */
   readonly results?: number;
   /** Disjoint paths, 1 to 8: more than one survives liars on some of them (S/Kademlia §4.4). */
   readonly paths?: number;
@@ -24,6 +25,11 @@ export interface QueryOptions {
   readonly quorum?: number;
   /** Whether `queryProgressed` events are wanted; false by default, since most callers want the end alone. */
   readonly progress?: boolean;
+}
+
+export interface FindProvidersOptions extends QueryOptions {
+  /** The query ends when so many are known, 1 to 1,000; by default `providerResults` (100). */
+  readonly limit?: number;
 }
 
 export interface Commands {
@@ -37,6 +43,22 @@ export interface Commands {
   get(nowMs: InstantMs, key: RecordKey, options?: QueryOptions): QueryId;
   /** Stores on the `results` closest; our own store keeps it too while we are a server. The body is copied. */
   put(nowMs: InstantMs, record: DhtRecord, options?: QueryOptions): QueryId;
+  /**
+   * Tells the `results` closest that we serve `key`, and renews that until it is withdrawn, also when this query is
+   * cancelled; a second call replaces what the first one said and ends it, if it is under way. Throws `UsageError`
+   * `noAddress` on a client that has no addresses, `invalidRecord`, and `tooMany` beyond `maxOwnProviders` keys.
+   */
+  announce(nowMs: InstantMs, key: RecordKey, announcement?: Announcement, options?: QueryOptions): QueryId;
+  /**
+   * Stops renewing and tells the holders. Whoever cannot be reached forgets it when its lifetime ends. The result is as
+   * of `put`; where nothing is announced, nobody is asked and the query ends `converged`.
+   */
+  withdraw(nowMs: InstantMs, key: RecordKey, options?: QueryOptions): QueryId;
+  /**
+   * Who serves `key`; with `progress` those known so far, as they are heard. Ends when `limit` are known, or when the
+   * closest have no more. What nobody has announced ends `converged` and empty.
+   */
+  findProviders(nowMs: InstantMs, key: RecordKey, options?: FindProvidersOptions): QueryId;
   /** One application message; the query ends with the peer's reply, or empty when only acknowledged. The body is copied. */
   send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options?: QueryOptions): QueryId;
   /** Answers an application message. `false`: the token has expired or was used, or no answer can wait. The body is copied. */

@@ -22,6 +22,7 @@ export type UsageErrorCode =
   | "invalidId" // an id or key has the wrong length or form
   | "invalidAddress" // an address's text cannot be read, or its scheme has no transport
   | "invalidRecord" // a record is too large, of an unknown type, or its validator refuses it
+  | "noAddress" // a client without addresses cannot provide anything: nobody could reach it
   | "invalidArgument" // any other argument of a command
   | "reentrant" // a hook (store, validator, hash, random, address codec) called the node
   | "closed" // a command on a closed node

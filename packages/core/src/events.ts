@@ -7,6 +7,7 @@ import type { KadError } from "./errors.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { RefusalReason } from "./protocol.ts";
+import type { Provider } from "./provider.ts";
 import type { DhtRecord } from "./record.ts";
 
 /** Names one query of one node; never used twice. */
@@ -45,7 +46,13 @@ export type QueryResult =
       readonly holders: readonly Contact[];
       readonly contacts: readonly Contact[];
     }
-  /** `put`: how many were asked to store, how many did, and why others did not. */
+  /** `findProviders`: each provider once, ourselves excluded, in the order heard; and the closest that answered. */
+  | {
+      readonly type: "providers";
+      readonly providers: readonly Provider[];
+      readonly contacts: readonly Contact[];
+    }
+  /** `put`, `announce`, `withdraw`: how many were asked to store, how many did, and why others did not. */
   | {
       readonly type: "stored";
       readonly asked: number;

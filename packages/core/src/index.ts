@@ -11,7 +11,7 @@ export {
   SocketAddress,
 } from "./address-table.ts";
 export { compareBytes, copyBytes, equalBytes } from "./bytes.ts";
-export type { Commands, QueryOptions } from "./commands.ts";
+export type { Commands, FindProvidersOptions, QueryOptions } from "./commands.ts";
 export { boundAddresses, type Contact, type Seed } from "./contact.ts";
 export { bitAt, commonPrefixLength, compareDistance, distanceShare } from "./distance.ts";
 export { Driver, type DriverOptions, type DriverStats, type Host } from "./driver.ts";
@@ -45,6 +45,7 @@ export { openKey, openRecord, openValidator, readOpenRecord } from "./open-recor
 export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 export type { Plugin, PluginContext } from "./plugin.ts";
 export * from "./protocol.ts";
+export { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 export type {
   Cursor,
   DhtRecord,

@@ -18,6 +18,8 @@ export class MessageWriter {
   readonly #options: MessageWriterOptions;
   /** Said in every message, where the address that others observe does not say it all. */
   declared: readonly Address[] = [];
+  /** Said with an announcement, by a client too: it provides where it can be reached, though it is in no table. */
+  provided: readonly Address[] = [];
 
   constructor(options: MessageWriterOptions) {
     this.#options = options;
@@ -35,7 +37,7 @@ export class MessageWriter {
     maxBytes: number = Number.POSITIVE_INFINITY,
   ): number | undefined {
     const { protocol, id, client, padded, dialable } = this.#options;
-    const addresses = this.declared;
+    const addresses = body.type === "addProvider" ? this.provided : this.declared;
     const message = {
       kind: "request",
       requestId,

@@ -78,10 +78,11 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
 }
 
 /** Whatever others may store, there is room for what we publish ourselves. */
-function memoryStore({ maxRecords, maxRecordBytes }: NodeLimits): MemoryRecordStore {
+function memoryStore(limits: NodeLimits): MemoryRecordStore {
+  const { maxRecords, maxRecordBytes, maxProviders, maxProviderBytes } = limits;
   return new MemoryRecordStore({
-    maxRecords: maxRecords + limitSpecs.maxRecords.value,
-    maxBytes: maxRecordBytes + limitSpecs.maxRecordBytes.value,
+    maxRecords: maxRecords + limitSpecs.maxRecords.value + maxProviders,
+    maxBytes: maxRecordBytes + limitSpecs.maxRecordBytes.value + maxProviderBytes,
   });
 }
 

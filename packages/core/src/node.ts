@@ -7,9 +7,10 @@
  * {@link Maintenance} (time).
  */
 import { type Address, datagramKinds } from "./address.ts";
+import { Announcer } from "./announcer.ts";
 import { copyBytes } from "./bytes.ts";
 import { checkedBytes, checkedContact, checkedId, checkedProtocol, checkedSeed } from "./command-checks.ts";
-import type { Commands, QueryOptions } from "./commands.ts";
+import type { Commands, FindProvidersOptions, QueryOptions } from "./commands.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import { Counters } from "./counters.ts";
 import { type KadError, UsageError } from "./errors.ts";
@@ -26,6 +27,9 @@ import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "
 import { PeerHistory } from "./peer-history.ts";
 import { PluginTimers } from "./plugin-timers.ts";
 import type { MalformedReason, RequestMessage, ResponseMessage } from "./protocol.ts";
+import type { Announcement } from "./provider.ts";
+import { ProviderAnswers } from "./provider-answers.ts";
+import { ProviderKeeper } from "./provider-keeper.ts";
 import { Queries } from "./queries.ts";
 import { RateLimiter, TokenBucket } from "./rate-limiter.ts";
 import type { DhtRecord, RecordKey } from "./record.ts";
@@ -45,6 +49,8 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   readonly #timers = new TimerQueue();
   readonly #table: RoutingTable;
   readonly #keeper: RecordKeeper;
+  readonly #providers: ProviderKeeper;
+  readonly #announcer: Announcer;
   readonly #health: NetworkHealth;
   readonly #history: PeerHistory;
   readonly #events: EventQueue;
@@ -58,6 +64,8 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   readonly #maintenance: Maintenance;
   readonly #pluginTimers: PluginTimers;
   readonly #own = new Set<string>();
+  /** Ourselves as others reach us, once we are told where; never for a client. */
+  #self: Contact | undefined = undefined;
   /** Monotonic over all calls. */
   #nowMs: InstantMs | undefined = undefined;
   #unixOffsetMs: number | undefined = undefined;
@@ -78,9 +86,22 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     const emit = (event: NodeEvent) => this.#events.push(event);
     const dialable = () => addresses.dialable;
     const isOwn = (address: Address) => this.#own.has(address.key);
+    const hostOf = (path: Path) => path.peer?.key ?? addresses.source(path.remote);
+    const onJoined = (nowMs: InstantMs) => {
+      this.#maintenance.onJoined(nowMs);
+      this.#announcer.onJoined(nowMs);
+    };
     const types = new RecordTypes({ validators: options.validators, sha256, limits, report });
     this.#table = new RoutingTable({ self: id, limits, groupOf });
     this.#keeper = new RecordKeeper({ id, store: options.store, types, limits, report });
+    this.#providers = new ProviderKeeper({
+      store: options.store,
+      addresses,
+      limits,
+      random,
+      timers: this.#timers,
+      report,
+    });
     this.#health = new NetworkHealth(limits.sleepGapMs);
     this.#history = new PeerHistory(limits);
     this.#writer = new MessageWriter({
@@ -98,7 +119,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       counters: this.#counters,
       verifyPings: new TokenBucket(limits.verifyPingsPerSecond, limits.verifyPingBurst),
       emit,
-      onFirstContact: (nowMs) => this.#maintenance.onJoined(nowMs),
+      onFirstContact: onJoined,
       maxPings: limits.maxInFlight,
     });
     this.#rpc = new Rpc({
@@ -119,14 +140,23 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       rpc: this.#rpc,
       table: this.#table,
       keeper: this.#keeper,
+      providers: this.#providers,
       history: this.#history,
       requests: protocol.requests,
       events: this.#events,
       groupOf,
       unixMs: () => this.#unixMs(),
       onMisbehaved: (from, code) => this.#misbehaved(from, code),
-      onJoined: (nowMs) => this.#maintenance.onJoined(nowMs),
+      onJoined,
       onRecordsChanged: (nowMs) => this.#maintenance.onRecordsChanged(nowMs),
+    });
+    this.#announcer = new Announcer({
+      limits,
+      timers: this.#timers,
+      random,
+      queries: this.#queries,
+      canProvide: () => mode === "server" || this.#writer.provided.length > 0,
+      self: () => this.#self,
     });
     this.#rates = new RateLimiter(limits);
     this.#box = new MessageBox(limits, this.#timers, (to, body) => this.#responder.answer(to, body));
@@ -135,6 +165,12 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       counters: this.#counters,
       table: this.#table,
       keeper: this.#keeper,
+      providers: new ProviderAnswers({
+        keeper: this.#providers,
+        hostOf,
+        groupOf,
+        own: (key) => this.#announcer.provider(key),
+      }),
       tokens: new WriteTokens(sha256, options.secrets, limits.tokenRotationMs),
       report,
       rates: this.#rates,
@@ -143,7 +179,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       box: this.#box,
       isClient: mode === "client",
       groupOf,
-      sourceOf: (path) => path.peer?.key ?? addresses.source(path.remote),
+      sourceOf: hostOf,
       onMisbehaved: (from, code) => this.#misbehaved(from, code),
       onStored: (nowMs) => this.#maintenance.onRecordsChanged(nowMs),
     });
@@ -260,6 +296,29 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     });
   }
 
+  announce(
+    nowMs: InstantMs,
+    key: RecordKey,
+    announcement: Announcement = {},
+    options: QueryOptions = {},
+  ): QueryId {
+    return this.#command(nowMs, (now) =>
+      this.#announcer.announce(now, checkedId("key", key, this.#idBytes), announcement, options),
+    );
+  }
+
+  withdraw(nowMs: InstantMs, key: RecordKey, options: QueryOptions = {}): QueryId {
+    return this.#command(nowMs, (now) =>
+      this.#announcer.withdraw(now, checkedId("key", key, this.#idBytes), options),
+    );
+  }
+
+  findProviders(nowMs: InstantMs, key: RecordKey, options: FindProvidersOptions = {}): QueryId {
+    return this.#command(nowMs, (now) =>
+      this.#queries.findProviders(now, checkedId("key", key, this.#idBytes), options),
+    );
+  }
+
   send(nowMs: InstantMs, to: Seed, protocol: string, body: Uint8Array, options: QueryOptions = {}): QueryId {
     return this.#command(nowMs, (now) => {
       const seed = checkedSeed("to", to, this.#idBytes);
@@ -339,6 +398,10 @@ export class KadNode implements Machine<NodeEvent>, Commands {
         sendBytes: { used: this.#queries.sendBytes, limit: limits.maxSendBytes },
         records: this.#keeper.records,
         recordBytes: this.#keeper.recordBytes,
+        providers: this.#providers.providers,
+        providerBytes: this.#providers.providerBytes,
+        providerKeys: this.#providers.providerKeys,
+        ownProviders: this.#announcer.ownProviders,
         sources: { used: this.#rates.size, limit: limits.maxSources },
         pluginTimers: { used: this.#pluginTimers.most, limit: limits.maxTimersPerPlugin },
       },
@@ -419,7 +482,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
         if (event.open) this.#queries.wakeAll();
         return;
       case "addressesChanged":
-        this.#onAddresses(event.addresses);
+        this.#onAddresses(nowMs, event.addresses);
         return;
       case "wallClock":
         this.#onWallClock(nowMs, event.unixMs);
@@ -427,12 +490,17 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   /** One address that others observe anyway is not declared; any other list is, in every message. */
-  #onAddresses(addresses: readonly Address[]): void {
+  #onAddresses(nowMs: InstantMs, addresses: readonly Address[]): void {
     this.#own.clear();
     for (const address of addresses) this.#own.add(address.key);
+    const isClient = this.#options.mode === "client";
     const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & datagramKinds) !== 0;
-    const isSilent = this.#options.mode === "client" || isObserved;
-    this.#writer.declared = isSilent ? [] : boundAddresses(addresses);
+    const isSilent = isClient || isObserved;
+    const bound = boundAddresses(addresses);
+    this.#writer.declared = isSilent ? [] : bound;
+    this.#writer.provided = isClient ? bound : this.#writer.declared;
+    this.#self = isClient || bound.length === 0 ? undefined : { id: this.id, addresses: bound };
+    this.#announcer.renewAll(nowMs);
     this.#health.reset();
   }
 
@@ -443,6 +511,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     this.#health.reset();
     this.#history.forgive();
     this.#maintenance.onWoken(nowMs);
+    this.#announcer.renewAll(nowMs);
   }
 
   /** Replies and requests of our own take turns. */

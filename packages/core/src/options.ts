@@ -106,6 +106,24 @@ export interface NodeLimits {
   readonly republishIntervalMs: number;
   /** Values that maintenance passes on at the same time. */
   readonly maxRepublishAtOnce: number;
+  /** Longest and default life of an announcement. */
+  readonly providerLifetimeMs: number;
+  /** Providers held for others. */
+  readonly maxProviders: number;
+  /** Bytes of their addresses and metadata. */
+  readonly maxProviderBytes: number;
+  /** Keys that have providers here. */
+  readonly maxProviderKeys: number;
+  /** Providers held under one key. */
+  readonly maxProvidersPerKey: number;
+  /** Providers held that one host announced; loopback is exempt. */
+  readonly maxProvidersPerSource: number;
+  /** The same under one key. */
+  readonly maxProvidersPerSourceAndKey: number;
+  /** Keys that we announce and renew ourselves. */
+  readonly maxOwnProviders: number;
+  /** Providers after which a search for them ends. */
+  readonly providerResults: number;
   /** Age at which the secret of write tokens is replaced; the previous one is still accepted. */
   readonly tokenRotationMs: number;
   /** Requests answered per source; loopback is exempt. */
@@ -186,6 +204,21 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   valueLifetimeMs: spec(24 * hour, "ms", 1_000, longestMs, "paper §2.5"),
   republishIntervalMs: spec(hour, "ms", 1_000, longestMs, "paper §2.5"),
   maxRepublishAtOnce: spec(4, "", 1, 1_024, "(ours)"),
+  providerLifetimeMs: spec(
+    hour,
+    "ms",
+    1_000,
+    longestMs,
+    "(ours) libtorrent forgets after 45 min, go-libp2p after 48 h",
+  ),
+  maxProviders: spec(16_384, "", 0, 10_000_000, "(ours)"),
+  maxProviderBytes: spec(8 * 2 ** 20, "bytes", 0, 2 ** 40, "(ours) 16,384 × 512"),
+  maxProviderKeys: spec(2_000, "", 0, 10_000_000, "libtorrent, pubky/mainline MAX_INFO_HASHES"),
+  maxProvidersPerKey: spec(500, "", 1, 65_535, "libtorrent, pubky/mainline MAX_PEERS"),
+  maxProvidersPerSource: spec(1_024, "", 1, 10_000_000, "(ours) a sixteenth of maxProviders"),
+  maxProvidersPerSourceAndKey: spec(16, "", 1, 65_535, "(ours) a household or an office behind one address"),
+  maxOwnProviders: spec(1_024, "", 0, 1_000_000, "(ours)"),
+  providerResults: spec(100, "", 1, 1_000, "(ours)"),
   tokenRotationMs: spec(5 * minute, "ms", 1_000, longestMs, "BEP 5"),
   requestsPerSecond: spec(50, "per second", 1, 1_000_000, "(ours)"),
   requestBurst: spec(200, "", 1, 1_000_000, "(ours)"),

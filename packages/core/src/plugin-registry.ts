@@ -168,6 +168,12 @@ class AttachedPlugin implements PluginContext {
     this.#run((node, nowMs) => node.get(nowMs, key, options));
   readonly put: PluginContext["put"] = (record, options) =>
     this.#run((node, nowMs) => node.put(nowMs, record, options));
+  readonly announce: PluginContext["announce"] = (key, announcement, options) =>
+    this.#run((node, nowMs) => node.announce(nowMs, key, announcement, options));
+  readonly withdraw: PluginContext["withdraw"] = (key, options) =>
+    this.#run((node, nowMs) => node.withdraw(nowMs, key, options));
+  readonly findProviders: PluginContext["findProviders"] = (key, options) =>
+    this.#run((node, nowMs) => node.findProviders(nowMs, key, options));
   readonly send: PluginContext["send"] = (to, protocol, body, options) =>
     this.#run((node, nowMs) => node.send(nowMs, to, protocol, body, options));
   readonly reply: PluginContext["reply"] = (token, body) =>

@@ -1,12 +1,13 @@
 /**
  * What is said between nodes, apart from how it is written: the messages, and the plug that a wire format fits into.
  *
- * Kademlia §2.3 has four requests (PING, STORE, FIND_NODE, FIND_VALUE); ours are those and `application`, which carries
- * the messages of plugins. `nativeProtocol` is the default; a foreign network is another `Protocol`.
+ * Kademlia §2.3 has four requests (PING, STORE, FIND_NODE, FIND_VALUE); ours are those, two for providers, and
+ * `application`, which carries the messages of plugins. `nativeProtocol` is the default; a foreign network is another `Protocol`.
  */
 import type { Address } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import type { NodeId } from "./node-id.ts";
+import type { Provider } from "./provider.ts";
 import type { RecordKey } from "./record.ts";
 
 /** 64 random bits in two halves. A request's id is its only secret on a plain wire: replies must echo it. */
@@ -30,6 +31,16 @@ export type Request =
   | { readonly type: "findNode"; readonly target: NodeId; readonly wantToken: boolean }
   | { readonly type: "getValue"; readonly key: RecordKey }
   | { readonly type: "putValue"; readonly token: Uint8Array | undefined; readonly record: WireRecord }
+  /** `cursor`: where the page before ended, empty for the first. 0 to 8 bytes, known to the holder that gave it alone. */
+  | { readonly type: "getProviders"; readonly key: RecordKey; readonly cursor: Uint8Array }
+  /** The sender itself serves `key`, for so long and with so much to say (0 to 512 bytes); 0 ms withdraws it. */
+  | {
+      readonly type: "addProvider";
+      readonly token: Uint8Array | undefined;
+      readonly key: RecordKey;
+      readonly lifetimeMs: number;
+      readonly meta: Uint8Array;
+    }
   | { readonly type: "application"; readonly protocol: string; readonly body: Uint8Array };
 
 export type RequestType = Request["type"];
@@ -40,6 +51,16 @@ export type Response =
   | { readonly type: "nodes"; readonly contacts: readonly Contact[]; readonly token: Uint8Array | undefined }
   | { readonly type: "value"; readonly record: WireRecord }
   | { readonly type: "stored" }
+  /**
+   * Answers getProviders: as many as fit, in an order of the holder's, and a cursor for the next page (empty: there is
+   * none). The first page brings the closest contacts too, the others none.
+   */
+  | {
+      readonly type: "providers";
+      readonly providers: readonly Provider[];
+      readonly cursor: Uint8Array;
+      readonly contacts: readonly Contact[];
+    }
   | { readonly type: "application"; readonly body: Uint8Array }
   | { readonly type: "refused"; readonly reason: RefusalReason };
 
@@ -58,6 +79,7 @@ export const refusalReasons: readonly [
   "busy", // a queue is full: ask later
   "noHandler", // no plugin takes messages of this protocol
   "tooLarge", // the record or body is over this node's limit
+  "noAddress", // a provider that can neither be seen nor says where it can be reached
 ] = [
   "unsupported",
   "malformed",
@@ -68,6 +90,7 @@ export const refusalReasons: readonly [
   "busy",
   "noHandler",
   "tooLarge",
+  "noAddress",
 ];
 
 interface Envelope {
@@ -125,7 +148,8 @@ export interface Protocol {
   decode(bytes: Uint8Array): Message | Malformed;
   /**
    * Writes the message into `into[0..room)` and returns its length in bytes, or `undefined` when it does not fit.
-   * A `nodes` response is cut to the contacts that fit and does not fit only below four (or all, if fewer).
+   * A `nodes` response is cut to the contacts that fit and does not fit only below four (or all, if fewer); so is a
+   * `providers` response, whose providers are written all or not at all, since its cursor counts them.
    * With `padded`, requests that may draw a large answer are filled with zeros to a third of the largest answer,
    * so that nobody is ever sent more than three times what they sent.
    */

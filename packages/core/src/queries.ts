@@ -3,14 +3,16 @@
  * table, what a finished walk teaches.
  */
 import type { Address } from "./address.ts";
+import type { AnnouncerQueries, OnAnnounced } from "./announcer.ts";
 import { BootstrapQuery } from "./bootstrap-query.ts";
-import type { QueryOptions } from "./commands.ts";
+import type { FindProvidersOptions, QueryOptions } from "./commands.ts";
 import type { Contact, Seed } from "./contact.ts";
 import { DisjointLookup } from "./disjoint-lookup.ts";
 import { distanceShare } from "./distance.ts";
 import { KadError, UsageError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
-import type { NodeEvent, QueryFinished, QueryId, RemoteErrorCode } from "./events.ts";
+import type { NodeEvent, QueryFinished, QueryId, QueryResult, RemoteErrorCode } from "./events.ts";
+import { FindProvidersQuery } from "./find-providers-query.ts";
 import { FindQuery } from "./find-query.ts";
 import { GetQuery } from "./get-query.ts";
 import { Lookup } from "./lookup.ts";
@@ -20,18 +22,22 @@ import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { RequestType, WireRecord } from "./protocol.ts";
+import { noCursor, type ProviderKeeper } from "./provider-keeper.ts";
 import { PutQuery } from "./put-query.ts";
 import type { Query } from "./query.ts";
 import { QueryPool } from "./query-pool.ts";
-import { type ResolvedQueryOptions, resolveQueryOptions } from "./query-settings.ts";
+import { type ResolvedQueryOptions, resolveProviderLimit, resolveQueryOptions } from "./query-settings.ts";
 import type { DhtRecord, RecordKey, StoredRecord } from "./record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
+import { RefusedQuery } from "./refused-query.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import type { Rpc } from "./rpc.ts";
 import { SendRoom } from "./send-room.ts";
 import { SingleQuery } from "./single-query.ts";
+import type { StoreRequest } from "./store-round.ts";
 import type { TimerQueue } from "./timers.ts";
 import type { Walk } from "./walk.ts";
+import { WithdrawQuery } from "./withdraw-query.ts";
 
 export interface QueriesOptions {
   readonly self: NodeId;
@@ -40,6 +46,7 @@ export interface QueriesOptions {
   readonly rpc: Rpc;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
+  readonly providers: ProviderKeeper;
   readonly history: PeerHistory;
   /** Requests that the protocol has. */
   readonly requests: ReadonlySet<RequestType>;
@@ -53,10 +60,27 @@ export interface QueriesOptions {
 
 type OnEnd = (nowMs: InstantMs, finished: QueryFinished) => void;
 
+/** What becomes of a query beside its event. */
+interface Ending {
+  /** Where it says something about the neighbourhood of its target. */
+  readonly walk?: Walk;
+  readonly finish?: OnEnd;
+  /** The node's own: no event. */
+  readonly isOwn?: boolean;
+}
+
 /** A put goes on past `results` to at most so many times as many holders, when the closest lie too densely. */
 const maxSafeFactor = 2;
 
-export class Queries {
+const unsupported: QueryResult = {
+  type: "stored",
+  asked: 0,
+  accepted: 0,
+  holders: [],
+  refusals: { unsupported: 1 },
+};
+
+export class Queries implements AnnouncerQueries {
   readonly #options: QueriesOptions;
   readonly #limits: NodeLimits;
   readonly #pool: QueryPool;
@@ -155,7 +179,7 @@ export class Queries {
     const { keeper, unixMs, onRecordsChanged } = this.#options;
     const resolved = this.#resolve(options, this.#limits.bucketSize);
     const wire = keeper.types.toWire(unixMs(), record);
-    const id = this.#beginPut(nowMs, wire, resolved);
+    const id = this.#put(nowMs, wire, resolved);
     keeper.keepOwn(nowMs, unixMs(), record);
     onRecordsChanged(nowMs);
     return id;
@@ -186,29 +210,94 @@ export class Queries {
   republish(nowMs: InstantMs, record: StoredRecord, onEnd: (nowMs: InstantMs) => void): boolean {
     if (this.#pool.full) return false;
     const wire = toWire(nowMs, record) as WireRecord;
-    this.#beginPut(nowMs, wire, this.#resolve({}, this.#limits.bucketSize), onEnd);
+    const ending = { finish: onEnd, isOwn: true };
+    this.#put(nowMs, wire, this.#resolve({}, this.#limits.bucketSize), ending);
     return true;
   }
 
-  #beginPut(nowMs: InstantMs, record: WireRecord, options: ResolvedQueryOptions, onOwnEnd?: OnEnd): QueryId {
+  admit(options: QueryOptions): ResolvedQueryOptions {
+    return this.#resolve(options, this.#limits.bucketSize);
+  }
+
+  announce(
+    nowMs: InstantMs,
+    key: RecordKey,
+    request: StoreRequest,
+    options: ResolvedQueryOptions,
+    onEnd: OnAnnounced,
+    isOwn = false,
+  ): QueryId {
+    if (!this.#options.requests.has("addProvider")) {
+      const finish: OnEnd = (endMs, finished) => onEnd(endMs, finished, []);
+      return this.#begin(nowMs, new RefusedQuery(unsupported), options, { finish, isOwn });
+    }
+    const { query, walk } = this.#putQuery(nowMs, key, request, options);
+    const finish: OnEnd = (endMs, finished) => onEnd(endMs, finished, query.told());
+    return this.#begin(nowMs, query, options, { walk, finish, isOwn });
+  }
+
+  renew(nowMs: InstantMs, key: RecordKey, request: StoreRequest, onEnd: OnAnnounced): QueryId | undefined {
+    if (this.#pool.full) return undefined;
+    return this.announce(nowMs, key, request, this.admit({}), onEnd, true);
+  }
+
+  withdraw(
+    nowMs: InstantMs,
+    key: RecordKey,
+    holders: readonly Contact[],
+    options: ResolvedQueryOptions,
+    onEnd: (nowMs: InstantMs) => void,
+  ): QueryId {
+    return this.#begin(nowMs, new WithdrawQuery(key, holders), options, { finish: onEnd });
+  }
+
+  findProviders(nowMs: InstantMs, key: RecordKey, options: FindProvidersOptions): QueryId {
+    const { self, providers, requests } = this.#options;
+    const limit = resolveProviderLimit(this.#limits, options.limit);
+    const resolved = this.#resolve(options, this.#limits.findResults);
+    const admits = ({ id }: Contact) => !id.equals(self);
+    const page = { cursor: noCursor, maxBytes: Number.POSITIVE_INFINITY, maxCount: limit, admits };
+    const local = providers.page(nowMs, key, page).providers;
+    if (!requests.has("getProviders")) {
+      const result: QueryResult = { type: "providers", providers: local, contacts: [] };
+      return this.#begin(nowMs, new RefusedQuery(result), resolved);
+    }
+    const walk = this.#walk(nowMs, key, resolved);
+    const query = new FindProvidersQuery({
+      walk,
+      key,
+      self,
+      limit,
+      parallelism: resolved.parallelism,
+      longestMs: this.#limits.providerLifetimeMs,
+      local,
+    });
+    return this.#begin(nowMs, query, resolved);
+  }
+
+  #put(nowMs: InstantMs, record: WireRecord, options: ResolvedQueryOptions, ending: Ending = {}): QueryId {
+    const request: StoreRequest = (token) => ({ type: "putValue", token, record });
+    const { query, walk } = this.#putQuery(nowMs, record.key, request, options);
+    return this.#begin(nowMs, query, options, { walk, ...ending });
+  }
+
+  #putQuery(
+    nowMs: InstantMs,
+    key: RecordKey,
+    request: StoreRequest,
+    options: ResolvedQueryOptions,
+  ): { readonly query: PutQuery; readonly walk: Walk } {
     const { results } = options;
-    const walk = this.#walk(nowMs, record.key, options);
-    const safeResults = (closest: readonly Contact[]) =>
-      this.#safeResults(nowMs, record.key, closest, results);
-    const query = new PutQuery({ walk, record, results, safeResults });
-    const own = onOwnEnd === undefined ? {} : { finish: onOwnEnd, isOwn: true };
-    return this.#begin(nowMs, query, options, { walk, ...own });
+    const walk = this.#walk(nowMs, key, options);
+    const safeResults = (closest: readonly Contact[]) => this.#safeResults(nowMs, key, closest, results);
+    return { query: new PutQuery({ walk, request, safeResults }), walk };
   }
 
   #begin(
     nowMs: InstantMs,
     query: Query,
     { timeoutMs, progress }: ResolvedQueryOptions,
-    {
-      walk,
-      finish,
-      isOwn = false,
-    }: { readonly walk?: Walk; readonly finish?: OnEnd; readonly isOwn?: boolean } = {},
+    { walk, finish, isOwn = false }: Ending = {},
   ): QueryId {
     const onEnd = (endMs: InstantMs, finished: QueryFinished) => {
       if (walk !== undefined && finished.end === "converged") this.#learn(endMs, walk);

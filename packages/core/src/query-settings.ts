@@ -41,6 +41,17 @@ export function resolveQueryOptions(
   };
 }
 
+/** @throws UsageError `invalidOption` */
+export function resolveProviderLimit(limits: NodeLimits, limit: number | undefined): number {
+  const { min, max } = limitSpecs.providerResults;
+  if (limit === undefined) return limits.providerResults;
+  if (Number.isInteger(limit) && limit >= min && limit <= max) return limit;
+  throw new UsageError(
+    "invalidOption",
+    `limit: ${shown(limit)}; allowed is a whole number from ${min} to ${max}`,
+  );
+}
+
 function check(name: keyof typeof ranges, value: unknown): void {
   if (value === undefined) return;
   const [min, max] = ranges[name];

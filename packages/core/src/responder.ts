@@ -6,6 +6,7 @@
  * connection proves its address as a secure channel does: only the source of a datagram can be forged.
  */
 import { type Address, datagramKinds } from "./address.ts";
+import { copyBytes } from "./bytes.ts";
 import type { Contact } from "./contact.ts";
 import type { Counters } from "./counters.ts";
 import { HookError } from "./errors.ts";
@@ -17,7 +18,8 @@ import type { AnswerTo, MessageBox } from "./message-box.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
-import type { RefusalReason, RequestId, RequestMessage, Response, WireRecord } from "./protocol.ts";
+import type { RefusalReason, Request, RequestId, RequestMessage, Response, WireRecord } from "./protocol.ts";
+import type { ProviderAnswers } from "./provider-answers.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import type { RecordKey } from "./record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
@@ -32,7 +34,8 @@ const amplification = 3;
 type Plan =
   | { readonly type: "ready"; readonly body: Response }
   | { readonly type: "nodes"; readonly target: NodeId; readonly wantToken: boolean }
-  | { readonly type: "value"; readonly key: RecordKey };
+  | { readonly type: "value"; readonly key: RecordKey }
+  | { readonly type: "providers"; readonly key: RecordKey; readonly cursor: Uint8Array };
 
 interface Reply {
   readonly to: AnswerTo;
@@ -49,6 +52,7 @@ export interface ResponderOptions {
   readonly counters: Counters;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
+  readonly providers: ProviderAnswers;
   /** What its hooks throw is caught here: without a token nothing is stored. */
   readonly tokens: WriteTokens;
   readonly report: Report;
@@ -138,10 +142,9 @@ export class Responder {
       if (reply === undefined) return undefined;
       if (reply.isAnswer) this.#queuedAnswers--;
       const { path, requestId, maxBytes } = reply.to;
-      const { writer } = this.#options;
-      const length =
-        writer.response(path.remote, requestId, this.#body(nowMs, reply), into, maxBytes) ??
-        writer.response(path.remote, requestId, this.#tooLarge(), into, maxBytes);
+      const write = (body: Response) =>
+        this.#options.writer.response(path.remote, requestId, body, into, maxBytes);
+      const length = this.#write(nowMs, reply, into.length, write) ?? write(this.#tooLarge());
       if (length !== undefined) return { path, peer: path.peer, length, tag: 0 };
     }
   }
@@ -167,6 +170,10 @@ export class Responder {
         return { type: "value", key: body.key };
       case "putValue":
         return this.#store(nowMs, body.record, body.token, to.path, unixMs);
+      case "getProviders":
+        return { type: "providers", key: body.key, cursor: copyBytes(body.cursor) };
+      case "addProvider":
+        return this.#addProvider(nowMs, message, body, to.path);
       case "application":
         return this.#deliver(nowMs, message, to);
     }
@@ -192,6 +199,20 @@ export class Responder {
     return stored;
   }
 
+  #addProvider(
+    nowMs: InstantMs,
+    message: RequestMessage,
+    body: Extract<Request, { type: "addProvider" }>,
+    from: Path,
+  ): Plan {
+    const { providers, isClient } = this.#options;
+    if (isClient) return this.#refusal("unsupported");
+    if (from.peer === undefined && !this.#isToken(nowMs, from, body.key, body.token))
+      return this.#refusal("badToken");
+    const refusal = providers.add(nowMs, message, body, from);
+    return refusal === undefined ? stored : this.#refusal(refusal);
+  }
+
   #deliver(nowMs: InstantMs, message: RequestMessage, to: AnswerTo): Plan | undefined {
     const { box, events, counters } = this.#options;
     const receipt = box.receive(nowMs, message, to, events.messagesFull);
@@ -206,8 +227,25 @@ export class Responder {
       : { type: "ready", body: { type: "application", body: receipt.answer } };
   }
 
-  #body(nowMs: InstantMs, reply: Reply): Response {
-    const { plan } = reply;
+  #write(
+    nowMs: InstantMs,
+    reply: Reply,
+    bufferBytes: number,
+    write: (body: Response) => number | undefined,
+  ): number | undefined {
+    const { plan, want, asker, to } = reply;
+    if (plan.type !== "providers") return write(this.#body(nowMs, reply, plan));
+    const asked = {
+      key: plan.key,
+      cursor: plan.cursor,
+      admits: (contact: Contact) => isWanted(contact, asker, want),
+      closest: () => this.#closest(reply, plan.key),
+    };
+    const roomBytes = Math.min(bufferBytes, to.path.remote.maxBytes, to.maxBytes);
+    return this.#options.providers.answer(nowMs, asked, roomBytes, write);
+  }
+
+  #body(nowMs: InstantMs, reply: Reply, plan: Exclude<Plan, { type: "providers" }>): Response {
     if (plan.type === "ready") return plan.body;
     if (plan.type === "nodes") return this.#nodes(nowMs, reply, plan.target, plan.wantToken);
     const held = this.#options.keeper.get(nowMs, plan.key);
@@ -217,14 +255,14 @@ export class Responder {
   }
 
   #nodes(nowMs: InstantMs, reply: Reply, target: NodeId, wantToken: boolean): Response {
+    const contacts = this.#closest(reply, target);
+    const token = wantToken ? this.#token(nowMs, reply.to.path, target) : undefined;
+    return { type: "nodes", contacts, token };
+  }
+
+  #closest({ want, asker }: Reply, target: NodeId): readonly Contact[] {
     const { table, limits } = this.#options;
-    const { want, asker } = reply;
-    const { path } = reply.to;
-    const contacts = table.closest(target, limits.bucketSize, (contact) => {
-      if (asker !== undefined && contact.id.key === asker.key) return false;
-      return hasKind(contact, want);
-    });
-    return { type: "nodes", contacts, token: wantToken ? this.#token(nowMs, path, target) : undefined };
+    return table.closest(target, limits.bucketSize, (contact) => isWanted(contact, asker, want));
   }
 
   /** A proven peer needs none, and nobody can use one with a client. */
@@ -262,6 +300,11 @@ const pong: Plan = { type: "ready", body: { type: "pong" } };
 const stored: Plan = { type: "ready", body: { type: "stored" } };
 
 /** Whether one of its addresses is of these kinds. */
+/** Nobody is told of itself, nor of whom it cannot dial. */
+function isWanted(contact: Contact, asker: NodeId | undefined, kinds: number): boolean {
+  return contact.id.key !== asker?.key && hasKind(contact, kinds);
+}
+
 function hasKind({ addresses }: Contact, kinds: number): boolean {
   for (let i = 0; i < addresses.length; i++) if (((addresses[i] as Address).kind & kinds) !== 0) return true;
   return false;

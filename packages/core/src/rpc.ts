@@ -106,6 +106,8 @@ const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> =
 };
 
 /** Random bytes are drawn for so many request ids at once. */
+  getProviders: ["providers"],
+  addProvider: ["stored"],
 const idsPerDraw = 64;
 
 export interface RpcOptions {

@@ -75,5 +75,9 @@ export type GaugeName =
   | "sendBytes"
   | "records"
   | "recordBytes"
+  | "providers"
+  | "providerBytes"
+  | "providerKeys"
+  | "ownProviders"
   | "sources"
   | "pluginTimers";

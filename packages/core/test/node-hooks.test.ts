@@ -278,7 +278,8 @@ describe("a hook that throws", () => {
     };
     const stage = new Stage({ store });
     stage.poll();
-    expect(stage.of("error").map(({ error }) => error.cause)).toEqual([fault]);
+    // Once for values, once for providers.
+    expect(stage.of("error").map(({ error }) => error.cause)).toEqual([fault, fault]);
   });
 
   it("gives nobody a predictable request id or write token: without randomness nothing is asked and no token issued", () => {

@@ -102,6 +102,15 @@ export class ScriptedMachine implements Machine<NodeEvent>, Commands {
   put(nowMs: InstantMs): QueryId {
     return this.#command("put", nowMs);
   }
+  announce(nowMs: InstantMs): QueryId {
+    return this.#command("announce", nowMs);
+  }
+  withdraw(nowMs: InstantMs): QueryId {
+    return this.#command("withdraw", nowMs);
+  }
+  findProviders(nowMs: InstantMs): QueryId {
+    return this.#command("findProviders", nowMs);
+  }
   send(nowMs: InstantMs): QueryId {
     return this.#command("send", nowMs);
   }

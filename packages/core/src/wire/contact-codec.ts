@@ -3,10 +3,13 @@
  *
  *     addresses = count u8 (1 to 4) | address …              the addresses at most 192 bytes together
  *     contact   = id | addresses
+ *     contacts  = count u8 (0 to 64) | contact …
  */
 import { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "../address.ts";
 import type { Contact } from "../contact.ts";
+import type { MalformedReason } from "../protocol.ts";
 import { ContactCache, IdCache } from "./contact-cache.ts";
+import { maxContacts, minContacts } from "./messages.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 
@@ -45,6 +48,19 @@ export class ContactCodec {
     return contact;
   }
 
+  /** Why they are malformed, else the contacts. */
+  readContacts(reader: Reader): readonly Contact[] | MalformedReason {
+    const count = reader.u8();
+    if (reader.failed || count > maxContacts) return "badBody";
+    const contacts: Contact[] = [];
+    for (let i = 0; i < count; i++) {
+      const contact = this.readContact(reader);
+      if (contact === undefined) return reader.failed ? "badBody" : "badAddress";
+      contacts.push(contact);
+    }
+    return contacts;
+  }
+
   /** `undefined` when malformed; the reader then stands anywhere. */
   readAddresses(reader: Reader): readonly Address[] | undefined {
     const count = reader.u8();
@@ -76,6 +92,24 @@ export class ContactCodec {
     if (writer.failed) return false;
     this.#told.keep(contact, writer.bytes, start, writer.offset);
     return true;
+  }
+
+  /** Writes those that fit and that a message may carry. Without room for four of them, or for all, the writer fails. */
+  writeContacts(contacts: readonly Contact[], writer: Writer): void {
+    const countAt = writer.take(1);
+    if (countAt === undefined) return;
+    let count = 0;
+    let skipped = 0;
+    for (let i = 0; i < contacts.length && count < maxContacts; i++) {
+      const start = writer.offset;
+      if (this.writeContact(writer, contacts[i] as Contact)) count++;
+      else if (writer.failed) {
+        writer.rewind(start);
+        break;
+      } else skipped++;
+    }
+    writer.bytes[countAt] = count;
+    if (count < Math.min(minContacts, contacts.length - skipped)) writer.failed = true;
   }
 
   /** Writes those addresses that a message may carry, of which there is at least one. */

@@ -9,16 +9,17 @@ export const wireVersion = 4;
 /** version, kind, flags, request id; the sender's id follows. */
 export const headerBytesBeforeSender = 11;
 
-/** 5 and 6 are kept for providers. */
 export const requestCodes: Readonly<Record<RequestType, number>> = {
   ping: 1,
   findNode: 2,
   getValue: 3,
   putValue: 4,
+  getProviders: 5,
+  addProvider: 6,
   application: 7,
 };
 
-/** Every response has this bit; the rest is the code of its request, but for `refused`. */
+/** Every response has this bit; the rest is the code of its request, but for `refused` and for addProvider's `stored`. */
 export const responseBit = 0x80;
 
 export const responseCodes: Readonly<Record<ResponseType, number>> = {
@@ -26,6 +27,7 @@ export const responseCodes: Readonly<Record<ResponseType, number>> = {
   nodes: 0x82,
   value: 0x83,
   stored: 0x84,
+  providers: 0x85,
   application: 0x87,
   refused: 0xff,
 };

@@ -7,7 +7,6 @@
  * heard before. After the body anything may follow and is ignored: padding today, fields of later versions tomorrow.
  */
 import type { Address, AddressCodec } from "../address.ts";
-import type { Contact } from "../contact.ts";
 import { UsageError } from "../errors.ts";
 import { maxIdBytes, NodeId } from "../node-id.ts";
 import {
@@ -30,10 +29,8 @@ import {
   clientFlag,
   headerBytesBeforeSender,
   maxApplicationBodyBytes,
-  maxContacts,
   maxMessageBytes,
   maxProtocolNameBytes,
-  minContacts,
   paddedBytes,
   requestCodes,
   responseBit,
@@ -43,6 +40,15 @@ import {
   wantTokenOption,
   wireVersion,
 } from "./messages.ts";
+import {
+  lifetimeSeconds,
+  readCursor,
+  readMeta,
+  readProviders,
+  writeCursor,
+  writeMeta,
+  writeProviders,
+} from "./provider-codec.ts";
 import { Reader, readU32 } from "./reader.ts";
 import { Writer } from "./writer.ts";
 
@@ -158,6 +164,19 @@ class NativeProtocol implements Protocol {
         const record = this.#readRecord(reader);
         return token === "malformed" || record === undefined ? undefined : { type, token, record };
       }
+      case "getProviders": {
+        const key = this.#readId(reader);
+        const cursor = readCursor(reader);
+        return key && cursor && { type, key, cursor };
+      }
+      case "addProvider": {
+        const token = readToken(reader);
+        const key = this.#readId(reader);
+        const lifetimeMs = reader.u32() * 1_000;
+        const meta = readMeta(reader);
+        if (token === "malformed" || key === undefined || meta === undefined) return undefined;
+        return { type, token, key, lifetimeMs, meta };
+      }
       case "application": {
         const protocol = readProtocolName(reader);
         const body = readApplicationBody(reader);
@@ -177,6 +196,8 @@ class NativeProtocol implements Protocol {
         const record = this.#readRecord(reader);
         return record === undefined ? "badBody" : { type, record };
       }
+      case "providers":
+        return readProviders(reader, this.#contacts);
       case "application": {
         const body = readApplicationBody(reader);
         return body === undefined ? "badBody" : { type, body };
@@ -192,14 +213,9 @@ class NativeProtocol implements Protocol {
 
   #readNodes(reader: Reader): Response | MalformedReason {
     const token = readToken(reader);
-    const count = reader.u8();
-    if (token === "malformed" || reader.failed || count > maxContacts) return "badBody";
-    const contacts: Contact[] = [];
-    for (let i = 0; i < count; i++) {
-      const contact = this.#contacts.readContact(reader);
-      if (contact === undefined) return reader.failed ? "badBody" : "badAddress";
-      contacts.push(contact);
-    }
+    if (token === "malformed") return "badBody";
+    const contacts = this.#contacts.readContacts(reader);
+    if (typeof contacts === "string") return contacts;
     return { type: "nodes", contacts, token };
   }
 
@@ -265,6 +281,16 @@ class NativeProtocol implements Protocol {
         writeToken(body.token, writer);
         this.#writeRecord(body.record, writer);
         return;
+      case "getProviders":
+        this.#writeId(body.key, writer);
+        writeCursor(body.cursor, writer);
+        return;
+      case "addProvider":
+        writeToken(body.token, writer);
+        this.#writeId(body.key, writer);
+        writer.u32(body.lifetimeMs === 0 ? 0 : lifetimeSeconds(body.lifetimeMs));
+        writeMeta(body.meta, writer);
+        return;
       case "application":
         if (!isProtocolName(body.protocol)) writer.failed = true;
         writer.u8(body.protocol.length);
@@ -279,10 +305,14 @@ class NativeProtocol implements Protocol {
       case "stored":
         return;
       case "nodes":
-        this.#writeNodes(body.contacts, body.token, writer);
+        writeToken(body.token, writer);
+        this.#contacts.writeContacts(body.contacts, writer);
         return;
       case "value":
         this.#writeRecord(body.record, writer);
+        return;
+      case "providers":
+        writeProviders(body, writer, this.#contacts);
         return;
       case "application":
         writeApplicationBody(body.body, writer);
@@ -290,24 +320,6 @@ class NativeProtocol implements Protocol {
       case "refused":
         writer.u8(refusalCode(body.reason));
     }
-  }
-
-  #writeNodes(contacts: readonly Contact[], token: Uint8Array | undefined, writer: Writer): void {
-    writeToken(token, writer);
-    const countAt = writer.take(1);
-    if (countAt === undefined) return;
-    let count = 0;
-    let skipped = 0;
-    for (let i = 0; i < contacts.length && count < maxContacts; i++) {
-      const start = writer.offset;
-      if (this.#contacts.writeContact(writer, contacts[i] as Contact)) count++;
-      else if (writer.failed) {
-        writer.rewind(start);
-        break;
-      } else skipped++;
-    }
-    writer.bytes[countAt] = count;
-    if (count < Math.min(minContacts, contacts.length - skipped)) writer.failed = true;
   }
 
   #writeId(id: NodeId, writer: Writer): void {
@@ -320,9 +332,7 @@ class NativeProtocol implements Protocol {
     if (!(typeCode >= 1 && typeCode <= 255)) writer.failed = true;
     writer.u8(typeCode);
     this.#writeId(key, writer);
-    // Rounded up, so that what still lives does not arrive dead; at most 136 years.
-    const lifetimeSeconds = Math.ceil(lifetimeMs / 1_000);
-    writer.u32(lifetimeSeconds >= 1 ? Math.min(lifetimeSeconds, 0xffff_ffff) : 1);
+    writer.u32(lifetimeSeconds(lifetimeMs));
     writer.u16(body.length);
     writer.bytesOf(body);
   }
@@ -339,7 +349,7 @@ function checkRange(name: string, value: number, max: number): void {
 function drawsLargeAnswer(message: Message): boolean {
   if (message.kind !== "request") return false;
   const { type } = message.body;
-  return type === "findNode" || type === "getValue" || type === "application";
+  return type === "findNode" || type === "getValue" || type === "getProviders" || type === "application";
 }
 
 function refusalCode(reason: RefusalReason): number {

@@ -8,15 +8,16 @@ import { maxAddresses, maxAddressesBytes } from "../../src/address.ts";
 import { AddressTable } from "../../src/address-table.ts";
 import type { Contact } from "../../src/contact.ts";
 import type { Malformed, Message, Protocol } from "../../src/protocol.ts";
+import { maxProviderCursorBytes, maxProviderMetaBytes } from "../../src/provider.ts";
 import { maxContacts } from "../../src/wire/messages.ts";
 import { nativeProtocol } from "../../src/wire/native-protocol.ts";
 import { xorshift } from "./random-bytes.ts";
 import { fromHex, type MessageVectors, readVectors, toMessage } from "./vector.ts";
 
 const datagrams = 1_000_000;
-/** Above the longest vector, an answer of 65 contacts. */
-const largest = 3_000;
-const kinds = Uint8Array.of(1, 2, 3, 4, 7, 0x81, 0x82, 0x83, 0x84, 0x87, 0xff);
+/** Above the longest vector, an answer of 65 providers. */
+const largest = 3_200;
+const kinds = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 0x81, 0x82, 0x83, 0x84, 0x85, 0x87, 0xff);
 
 const vectors = readVectors<MessageVectors>("messages");
 const corpus = [...vectors.messages, ...vectors.malformed].map(({ hex }) => fromHex(hex));
@@ -77,10 +78,20 @@ function checkAddresses({ addresses }: Pick<Contact, "addresses">, least: number
 function checkBounds(message: Message, length: number): void {
   checkAddresses(message, 0);
   const { body } = message;
-  if (body.type === "nodes") {
+  if (body.type === "nodes" || body.type === "providers") {
     if (body.contacts.length > maxContacts) throw new Error(`${body.contacts.length} contacts`);
     for (const contact of body.contacts) checkAddresses(contact, 1);
   }
+  if (body.type === "providers") {
+    if (body.providers.length > maxContacts) throw new Error(`${body.providers.length} providers`);
+    for (const { contact, meta, lifetimeMs } of body.providers) {
+      checkAddresses(contact, 1);
+      if (meta.length > maxProviderMetaBytes) throw new Error(`${meta.length} bytes of metadata`);
+      if (!(lifetimeMs >= 1_000)) throw new Error(`a lifetime of ${lifetimeMs} ms`);
+    }
+  }
+  if ("meta" in body && body.meta.length > maxProviderMetaBytes) throw new Error("too much metadata");
+  if ("cursor" in body && body.cursor.length > maxProviderCursorBytes) throw new Error("a long cursor");
   if ("body" in body && body.body.length > length) throw new Error("a body longer than its message");
   if ("record" in body && body.record.body.length > length) throw new Error("a body longer than its message");
 }

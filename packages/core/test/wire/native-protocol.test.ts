@@ -15,6 +15,7 @@ import {
   type ResponseMessage,
   refusalReasons,
 } from "../../src/protocol.ts";
+import type { Provider } from "../../src/provider.ts";
 import { nativeProtocol } from "../../src/wire/native-protocol.ts";
 import { fromHex, type MessageVectors, readVectors, toHex, toMessage } from "./vector.ts";
 
@@ -93,15 +94,16 @@ describe("the vectors", () => {
     "$name: cut at any byte it is malformed for the right reason",
     ({ hex, message }) => {
       const bytes = fromHex(hex);
-      const declared = message.addresses.length > 0;
-      const nodes = message.body.type === "nodes";
+      const { addresses } = toMessage(message, table);
+      const declared = addresses.length === 0 ? 0 : addresses.reduce((sum, { wire }) => sum + wire.length, 1);
+      const nodes = message.body.type === "nodes" || message.body.type === "providers";
       for (let cut = 0; cut < bytes.length; cut++) {
         const result = protocol.decode(bytes.subarray(0, cut)) as Malformed;
         expect(result.kind).toBe("malformed");
         const allowed =
           cut < headerBytes
             ? ["tooShort"]
-            : declared
+            : cut < headerBytes + declared
               ? ["badAddress"]
               : nodes
                 ? ["badBody", "badAddress"]
@@ -168,10 +170,12 @@ describe("the layout, byte by byte", () => {
     expect(message.body.record.key).toEqual(id(9));
   });
 
-  it("lists the five requests, and 32 bytes an id", () => {
+  it("lists the seven requests, and 32 bytes an id", () => {
     expect([...protocol.requests].toSorted()).toEqual([
+      "addProvider",
       "application",
       "findNode",
+      "getProviders",
       "getValue",
       "ping",
       "putValue",
@@ -203,10 +207,12 @@ describe("lifetimes", () => {
 describe("padding", () => {
   const find = request({ type: "findNode", target: id(7), wantToken: true });
   const get = request({ type: "getValue", key: id(7) });
+  const getProviders = request({ type: "getProviders", key: id(7), cursor: Uint8Array.of(1, 2) });
 
   it.each([
     ["findNode", find],
     ["getValue", get],
+    ["getProviders", getProviders],
   ])("fills %s with zeros to 400 bytes, which is a third of the largest answer", (_, message) => {
     const plain = mustEncode(message);
     const padded = mustEncode(message, 1_143, true);
@@ -240,7 +246,7 @@ describe("room", () => {
       expect(protocol.encode(toMessage(message, table), small, 1_143, false)).toBe(length);
       const without = { ...toMessage(message, table), addresses: [] };
       const bare = mustEncode(without).length;
-      if (message.body.type === "nodes") return;
+      if (message.body.type === "nodes" || message.body.type === "providers") return;
       expect(encode(without, bare - 1)).toBeUndefined();
       expect(protocol.encode(without, new Uint8Array(bare - 1), 1_143, false)).toBeUndefined();
     },
@@ -439,20 +445,30 @@ describe.each([1, 3, 20, 32, 64])("with ids of %d bytes", (idBytes) => {
     lifetimeMs: fc.integer({ min: 1, max: 0xffff_ffff }).map((seconds) => seconds * 1_000),
     body,
   });
+  const cursor = fc.uint8Array({ maxLength: 8 });
+  const lifetime = fc.integer({ min: 0, max: 0xffff_ffff }).map((seconds) => seconds * 1_000);
+  const meta = fc.uint8Array({ maxLength: 512 });
   const name = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 64 });
   const requests: fc.Arbitrary<Request> = fc.oneof(
     fc.constant({ type: "ping" as const }),
     fc.record({ type: fc.constant("findNode" as const), target: ids, wantToken: fc.boolean() }),
     fc.record({ type: fc.constant("getValue" as const), key: ids }),
     fc.record({ type: fc.constant("putValue" as const), token, record }),
+    fc.record({ type: fc.constant("getProviders" as const), key: ids, cursor }),
+    fc.record({ type: fc.constant("addProvider" as const), token, key: ids, lifetimeMs: lifetime, meta }),
     fc.record({ type: fc.constant("application" as const), protocol: name, body }),
   );
   const contacts = fc.array(fc.record({ id: ids, addresses: someAddresses }), { maxLength: 4 });
+  const aliveFor = fc.integer({ min: 1, max: 0xffff_ffff }).map((seconds) => seconds * 1_000);
+  const contact = fc.record({ id: ids, addresses: someAddresses });
+  const provider = fc.record({ contact, meta: fc.uint8Array({ maxLength: 60 }), lifetimeMs: aliveFor });
+  const providers = fc.array(provider, { maxLength: 2 });
   const responses: fc.Arbitrary<Response> = fc.oneof(
     fc.constant({ type: "pong" as const }),
     fc.constant({ type: "stored" as const }),
     fc.record({ type: fc.constant("nodes" as const), contacts, token }),
     fc.record({ type: fc.constant("value" as const), record }),
+    fc.record({ type: fc.constant("providers" as const), providers, cursor, contacts }),
     fc.record({ type: fc.constant("application" as const), body }),
     fc.record({ type: fc.constant("refused" as const), reason: fc.constantFrom(...refusalReasons) }),
   );
@@ -491,7 +507,7 @@ describe.each([1, 3, 20, 32, 64])("with ids of %d bytes", (idBytes) => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     const head = fc.tuple(
       fc.constant(4),
-      fc.constantFrom(1, 2, 3, 4, 7, 0x81, 0x82, 0x83, 0x84, 0x87, 0xff),
+      fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 0x81, 0x82, 0x83, 0x84, 0x85, 0x87, 0xff),
       fc.nat(255),
     );
     const property = fc.property(fc.option(head, { nil: undefined }), bytes, (start, rest) => {
@@ -499,6 +515,86 @@ describe.each([1, 3, 20, 32, 64])("with ids of %d bytes", (idBytes) => {
       expect(["request", "response", "malformed"]).toContain(message.kind);
     });
     fc.assert(property, { seed: idBytes, numRuns: 1_000 });
+  });
+});
+
+describe("a page of providers", () => {
+  const cursor = Uint8Array.of(1, 2, 3);
+  const providersOf = (count: number, metaBytes: number, ...texts: readonly string[]): Provider[] =>
+    contactsOf(count, ...texts).map((contact, i) => ({
+      contact,
+      meta: new Uint8Array(metaBytes).fill(i),
+      lifetimeMs: 60_000,
+    }));
+  const page = (providers: readonly Provider[], contacts: readonly Contact[]): ResponseMessage =>
+    response({ type: "providers", providers, cursor, contacts });
+
+  it("is cut to the contacts that fit, at least four, and holds all providers or is not written", () => {
+    const providers = providersOf(10, 4, "udp://192.0.2.1:4100");
+    const contacts = contactsOf(20, "udp://192.0.2.2:4100");
+    const fixed = headerBytes + 4 + 1 + 10 * (40 + 6 + 4) + 1;
+    for (const room of [1_143, fixed + 40 * 20, fixed + 40 * 7 - 1, fixed + 40 * 4]) {
+      const fitting = Math.min(20, Math.floor((Math.min(room, 1_143) - fixed) / 40));
+      const read = protocol.decode(mustEncode(page(providers, contacts), room)) as ResponseMessage;
+      expect(read.body).toEqual({
+        type: "providers",
+        providers,
+        cursor,
+        contacts: contacts.slice(0, fitting),
+      });
+    }
+    expect(encode(page(providers, contacts), fixed + 40 * 4 - 1)).toBeUndefined();
+    expect(encode(page(providers, []), fixed - 1)).toBeUndefined();
+    expect(mustEncode(page(providers, []), fixed).length).toBe(fixed);
+  });
+
+  it("holds a provider of full size, and not one beyond", () => {
+    const addresses = boundAddresses([table.parse(urlOf(130, "a")), table.parse(urlOf(62, "b"))]);
+    const largest = { contact: { id: id(9), addresses }, meta: new Uint8Array(512), lifetimeMs: 60_000 };
+    const bytes = mustEncode(page([largest], []), 1_143);
+    expect(bytes.length).toBe(headerBytes + 4 + 1 + (33 + 192) + 6 + 512 + 1);
+    expect((protocol.decode(bytes) as ResponseMessage).body).toMatchObject({ providers: [largest] });
+    expect(encode(page([{ ...largest, meta: new Uint8Array(513) }], []))).toBeUndefined();
+  });
+
+  it("passes over providers that no message can carry, and holds 64 at most", () => {
+    const [first, second] = providersOf(2, 1, "udp://192.0.2.1:1") as [Provider, Provider];
+    const nowhere = { ...first, contact: { id: id(5), addresses: [] } };
+    const read = protocol.decode(mustEncode(page([nowhere, first, nowhere, second], []))) as ResponseMessage;
+    expect(read.body).toMatchObject({ providers: [first, second] });
+    const wide = nativeProtocol({ addresses: table, idBytes: 1 });
+    const many = (count: number): Provider[] =>
+      Array.from({ length: count }, (_, i) => ({ ...first, contact: { ...first.contact, id: id(i, 1) } }));
+    const sender = id(1, 1);
+    expect(encode({ ...page(many(64), []), sender }, 1_143, false, wide)).toBeDefined();
+    expect(encode({ ...page(many(65), []), sender }, 1_143, false, wide)).toBeUndefined();
+  });
+
+  it("does not write what the layout has no form for: long cursors, long metadata, keys of another length", () => {
+    const long = new Uint8Array(9);
+    expect(encode(request({ type: "getProviders", key: id(7), cursor: long }))).toBeUndefined();
+    expect(encode(request({ type: "getProviders", key: id(7, 20), cursor }))).toBeUndefined();
+    expect(
+      encode(response({ type: "providers", providers: [], cursor: long, contacts: [] })),
+    ).toBeUndefined();
+    const add = { type: "addProvider", token: undefined, key: id(7), lifetimeMs: 1, meta: long } as const;
+    expect(encode(request(add))).toBeDefined();
+    expect(encode(request({ ...add, meta: new Uint8Array(513) }))).toBeUndefined();
+    expect(encode(request({ ...add, token: long }))).toBeUndefined();
+  });
+
+  it.each([
+    [0, 0],
+    [1, 1_000],
+    [1_001, 2_000],
+    [-1, 1_000],
+    [2 ** 52, 0xffff_ffff * 1_000],
+  ])("an announcement for %d ms travels as one for %d ms: only 0 withdraws", (lifetimeMs, heardMs) => {
+    const body = { type: "addProvider", token: undefined, key: id(7), lifetimeMs, meta: cursor } as const;
+    expect((protocol.decode(mustEncode(request(body))) as RequestMessage).body).toEqual({
+      ...body,
+      lifetimeMs: heardMs,
+    });
   });
 });
 

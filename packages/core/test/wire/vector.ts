@@ -14,6 +14,11 @@ interface RecordVector {
   readonly body: string;
 }
 
+interface ContactVector {
+  readonly id: string;
+  readonly addresses: readonly string[];
+}
+
 interface BodyVector {
   readonly type: Request["type"] | Response["type"];
   readonly target?: string;
@@ -21,7 +26,14 @@ interface BodyVector {
   readonly wantToken?: boolean;
   readonly token?: string | null;
   readonly record?: RecordVector;
-  readonly contacts?: readonly { readonly id: string; readonly addresses: readonly string[] }[];
+  readonly contacts?: readonly ContactVector[];
+  readonly cursor?: string;
+  readonly lifetimeSeconds?: number;
+  readonly meta?: string;
+  readonly providers?: readonly (ContactVector & {
+    readonly lifetimeSeconds: number;
+    readonly meta: string;
+  })[];
   readonly protocol?: string;
   readonly body?: string;
   readonly reason?: RefusalReason;
@@ -91,6 +103,11 @@ export function toMessage(vector: MessageVector, table: AddressTable): Message {
 
 function toBody(vector: BodyVector, table: AddressTable): unknown {
   const { type, target, key, wantToken, token, record, contacts, protocol, body, reason } = vector;
+  const { cursor, lifetimeSeconds, meta, providers } = vector;
+  const toContact = ({ id, addresses }: ContactVector) => ({
+    id: NodeId.fromHex(id),
+    addresses: addresses.map((text) => table.parse(text)),
+  });
   return {
     type,
     ...(target !== undefined && { target: NodeId.fromHex(target), wantToken }),
@@ -105,9 +122,16 @@ function toBody(vector: BodyVector, table: AddressTable): unknown {
       },
     }),
     ...(contacts !== undefined && {
-      contacts: contacts.map((contact) => ({
-        id: NodeId.fromHex(contact.id),
-        addresses: contact.addresses.map((text) => table.parse(text)),
+      contacts: contacts.map(toContact),
+    }),
+    ...(cursor !== undefined && { cursor: fromHex(cursor) }),
+    ...(lifetimeSeconds !== undefined && { lifetimeMs: lifetimeSeconds * 1_000 }),
+    ...(meta !== undefined && { meta: fromHex(meta) }),
+    ...(providers !== undefined && {
+      providers: providers.map((provider) => ({
+        contact: toContact(provider),
+        meta: fromHex(provider.meta),
+        lifetimeMs: provider.lifetimeSeconds * 1_000,
       })),
     }),
     ...(protocol !== undefined && { protocol }),
