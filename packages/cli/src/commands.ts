@@ -1,6 +1,12 @@
 /** The commands, in the order of help. */
 import type { Command } from "./command.ts";
 import { demo } from "./commands/demo.ts";
+import { find } from "./commands/find.ts";
+import { get } from "./commands/get.ts";
 import { node } from "./commands/node.ts";
+import { ping } from "./commands/ping.ts";
+import { put } from "./commands/put.ts";
+import { set } from "./commands/set.ts";
+import { stats } from "./commands/stats.ts";
 
-export const commands: readonly Command[] = [node, demo];
+export const commands: readonly Command[] = [node, demo, put, get, set, find, ping, stats];

@@ -38,6 +38,8 @@ export function toFailure(error: unknown): Failure {
       return new Failure(exitCode.usage, asCommandLine(message), options);
     case "bootstrapFailed":
       return new Failure(exitCode.unreachable, bootstrapMessage(error), options);
+    case "putFailed":
+      return new Failure(exitCode.failed, putMessage(error), options);
     case "unresolvableHost":
       return new Failure(exitCode.unreachable, message, options);
     case "addressInUse":
@@ -88,10 +90,30 @@ function bootstrapMessage(error: unknown): string {
   const { seeds } = error as {
     readonly seeds: readonly { readonly address: string; readonly reason: string }[];
   };
-  const list = seeds.map(({ address, reason }) =>
-    reason.startsWith(address) ? reason : `${address}: ${reason}`,
+  const silent = seeds.filter(({ reason }) => reason.startsWith("no answer"));
+  const others = seeds.filter((seed) => !silent.includes(seed));
+  return oneLine(
+    [
+      ...(silent.length > 0 ? [noAnswerAt(silent.map(({ address }) => address))] : []),
+      ...others.map(({ address, reason }) => (reason.startsWith(address) ? reason : `${address}: ${reason}`)),
+    ].join("; "),
   );
-  return oneLine(`--bootstrap: nobody let us in (${list.join("; ")}); is a node running there?`);
+}
+
+/** Of nodes that were to let us in. */
+export function noAnswerAt(addresses: readonly string[]): string {
+  return `no node answered at ${addresses.map(oneLine).join(", ")}; is one running there?`;
+}
+
+function putMessage(error: unknown): string {
+  const { accepted, asked, refusals } = error as {
+    readonly accepted: number;
+    readonly asked: number;
+    readonly refusals: Readonly<Record<string, number>>;
+  };
+  if (asked === 0) return "the record is not stored: no node answered that could keep it";
+  const reasons = Object.entries(refusals).map(([reason, count]) => `, ${count} ${reason}`);
+  return `the record is not stored: ${accepted} of ${asked} holders took it${reasons.join("")}`;
 }
 
 function codeOf(error: unknown): unknown {

@@ -4,8 +4,7 @@
 import type { Plugin, QueryFinished, QueryStats } from "@kad/core";
 import type { BootstrapFailed, DhtNode } from "@kad/dht";
 import { exitCode } from "./exit-code.ts";
-import { Failure } from "./failure.ts";
-import { shownMs } from "./text.ts";
+import { Failure, noAnswerAt } from "./failure.ts";
 
 /** What the first walk of a node to its own id took. A plugin, since it is over before there is a node to ask. */
 export class JoinWatch implements Plugin {
@@ -21,14 +20,19 @@ export class JoinWatch implements Plugin {
  * in the turn in which `createNode` resolved.
  * @throws (rejects) Failure `unreachable`; BootstrapFailed when no address can be resolved; the signal's reason
  */
-export async function untilJoined(node: DhtNode, timeoutMs: number, signal: AbortSignal): Promise<number> {
+export async function untilJoined(
+  node: DhtNode,
+  seeds: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<number> {
   const over = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let last: BootstrapFailed | undefined;
   try {
     return await new Promise<number>((resolve, reject) => {
       const listening = { signal: over.signal };
-      const expire = (): void => reject(last ?? new Failure(exitCode.unreachable, unanswered(timeoutMs)));
+      const expire = (): void => reject(last ?? new Failure(exitCode.unreachable, noAnswerAt(seeds)));
       node.addEventListener("node:join", ({ detail }) => resolve(detail.contacts), listening);
       node.addEventListener(
         "bootstrap:failure",
@@ -46,10 +50,6 @@ export async function untilJoined(node: DhtNode, timeoutMs: number, signal: Abor
     clearTimeout(timer);
     over.abort();
   }
-}
-
-function unanswered(timeoutMs: number): string {
-  return `--bootstrap: nobody answered within ${shownMs(timeoutMs)}; is a node running there?`;
 }
 
 /** A name that does not exist. */

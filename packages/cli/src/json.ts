@@ -12,6 +12,14 @@ export function writeEvent(
   output.write(`${JSON.stringify({ event, ...fields })}\n`);
 }
 
+/** The same fields, their numbers rounded as {@link roundedMs} does. */
+export function roundedNumbers(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const entries = Object.entries(fields);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === "number" ? roundedMs(value) : value]),
+  );
+}
+
 /** Microseconds are enough; more digits are noise. */
 export function roundedMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;

@@ -1,13 +1,7 @@
 /**
- * What one step of the demo took: figures gathered operation by operation, and their summary.
+ * Figures gathered operation by operation, and their summary.
  */
-export interface Effort {
-  /** As the caller waited, in ms. */
-  readonly durationMs: number;
-  readonly rounds: number;
-  readonly hops: number;
-  readonly requests: number;
-}
+import type { Effort } from "./walk.ts";
 
 /** Averages, and percentiles of the time. */
 export interface Summary {
@@ -35,21 +29,21 @@ export class Tally {
   /** `undefined` before the first operation. */
   summary(): Summary | undefined {
     const operations = this.#durationsMs.length;
-    if (operations === 0) return undefined;
-    const sorted = this.#durationsMs.toSorted((a, b) => a - b);
+    const [p50Ms, p95Ms] = [percentile(this.#durationsMs, 0.5), percentile(this.#durationsMs, 0.95)];
+    if (p50Ms === undefined || p95Ms === undefined) return undefined;
     return {
       operations,
       rounds: this.#rounds / operations,
       hops: this.#hops / operations,
       requests: this.#requests / operations,
-      p50Ms: percentile(sorted, 0.5),
-      p95Ms: percentile(sorted, 0.95),
+      p50Ms,
+      p95Ms,
     };
   }
 }
 
-/** The smallest value that `share` of all do not exceed (nearest rank). `sorted` is not empty. */
-export function percentile(sorted: readonly number[], share: number): number {
-  const rank = Math.max(1, Math.ceil(share * sorted.length));
-  return sorted[rank - 1] as number;
+/** The smallest value that `share` (0 to 1) of all do not exceed: nearest rank. `undefined` where there are none. */
+export function percentile(values: readonly number[], share: number): number | undefined {
+  const rank = Math.max(1, Math.ceil(share * values.length));
+  return values.toSorted((a, b) => a - b)[rank - 1];
 }

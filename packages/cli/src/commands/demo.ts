@@ -1,23 +1,9 @@
 /**
  * `kad demo`: a network on this machine that stores a file, loses a third of its nodes and still has it.
  */
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Command, defineCommand } from "../command.ts";
-import { DemoRun } from "../demo/demo-run.ts";
-import type { Account } from "../demo/events.ts";
-import { JsonAccount } from "../demo/json-account.ts";
-import { type LineRecords, readLineRecords } from "../demo/line-records.ts";
-import { DemoNetwork, type Join } from "../demo/network.ts";
-import { TextAccount } from "../demo/text-account.ts";
 import { exitCode } from "../exit-code.ts";
-import { oneLine, toFailure, WrongUsage } from "../failure.ts";
-import type { Io } from "../io.ts";
 import { count, json } from "../options.ts";
-import { Screen } from "../screen.ts";
-import { grouped } from "../text.ts";
 
 const defaultNodes = 50;
 const defaultProcesses = 2;
@@ -25,9 +11,6 @@ const defaultProcesses = 2;
 const leastNodes = 4;
 const mostNodes = 500;
 const mostProcesses = 16;
-/** Each is kept by 20 nodes of this very process. */
-const mostRecords = 10_000;
-const mostFileBytes = 16 * 2 ** 20;
 
 export const demo: Command = defineCommand({
   name: "demo",
@@ -64,82 +47,8 @@ export const demo: Command = defineCommand({
   ],
   async run({ options, args, io }) {
     const { nodes = defaultNodes, processes = defaultProcesses, exit, json: isJson } = options;
-    const file = args[0] ?? readmePath();
-    const bytes = await readBounded(file);
-    const lines = checkedRecords(file, readLineRecords(bytes));
-    const account = isJson ? new JsonAccount(io.stdout) : new TextAccount(Screen.ofStdout(io));
-    const { records, ...counts } = lines;
-    account.tell({
-      type: "begin",
-      file: basename(file),
-      bytes: bytes.length,
-      ...counts,
-      records: records.length,
-    });
-    const { createNode } = await import("@kad/dht");
-    const network = new DemoNetwork({
-      createNode,
-      nodes,
-      processes,
-      kad: io.kad,
-      records: records.length,
-      signal: io.signal,
-      onJoin: (join) => tellJoin(account, join),
-      onVisitor: (id, address) => account.tell({ type: "visitor", id, address }),
-      onError: (error) => account.tell({ type: "error", message: toFailure(error).message }),
-    });
-    try {
-      const run = new DemoRun(network, account, io.signal);
-      const isGood = await run.play(records, nodes + processes);
-      if (!exit) await stay(network, account, io);
-      return isGood ? exitCode.ok : exitCode.failed;
-    } finally {
-      account.close();
-      await network.close();
-    }
+    const { playDemo } = await import("../demo/play.ts");
+    const isGood = await playDemo({ file: args[0], nodes, processes, exit, isJson }, io);
+    return isGood ? exitCode.ok : exitCode.failed;
   },
 });
-
-/** Until a signal. */
-async function stay(network: DemoNetwork, account: Account, { signal }: Io): Promise<void> {
-  account.tell({ type: "ready", join: `npx kad node --bootstrap ${network.address}` });
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-function tellJoin(account: Account, { member, contacts, effort }: Join): void {
-  const { id, address } = member;
-  const pid = member.type === "process" ? member.child.pid : undefined;
-  account.tell({ type: "joined", id, address, pid, contacts, effort });
-}
-
-/** Of the repository that this package is part of, or of the package where it is installed alone. */
-function readmePath(): string {
-  const repository = new URL("../../../../", import.meta.url);
-  const isPart = existsSync(new URL("packages/cli/package.json", repository));
-  const candidates = [
-    ...(isPart ? [new URL("README.md", repository)] : []),
-    new URL("../../README.md", import.meta.url),
-  ];
-  const found = candidates.find((candidate) => existsSync(candidate)) ?? (candidates[0] as URL);
-  return fileURLToPath(found);
-}
-
-async function readBounded(file: string): Promise<Uint8Array> {
-  const { size } = await stat(file);
-  if (size > mostFileBytes) {
-    throw new WrongUsage(
-      `${oneLine(file)}: ${grouped(size)} bytes; the demo takes up to ${grouped(mostFileBytes)}`,
-    );
-  }
-  return await readFile(file);
-}
-
-function checkedRecords(file: string, lines: LineRecords): LineRecords {
-  const { length } = lines.records;
-  if (length >= 1 && length <= mostRecords) return lines;
-  const found = length === 0 ? "it is empty" : `${grouped(length)} different lines`;
-  throw new WrongUsage(
-    `${oneLine(file)}: ${found}; the demo takes 1 to ${grouped(mostRecords)} different lines`,
-  );
-}

@@ -8,10 +8,11 @@ import { exitCode } from "../exit-code.ts";
 import { oneLine, toFailure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { JoinWatch, untilJoined } from "../joining.ts";
-import { roundedMs, writeEvent } from "../json.ts";
+import { writeEvent } from "../json.ts";
 import { bootstrap, json, timeout, url } from "../options.ts";
 import { Screen } from "../screen.ts";
-import { plural, shortId, shownMs } from "../text.ts";
+import { plural, shortId } from "../text.ts";
+import { describeEffort, effortFields } from "../walk.ts";
 
 const defaultTimeoutMs = 10_000;
 
@@ -83,7 +84,7 @@ async function runNode(settings: NodeSettings, view: View, end: AbortSignal): Pr
   try {
     running.addEventListener("peer:discovery", ({ detail }) => view.peer(detail));
     view.listening(running);
-    if (seeds.length > 0) view.joined(await untilJoined(running, timeoutMs, end), join);
+    if (seeds.length > 0) view.joined(await untilJoined(running, seeds, timeoutMs, end), join);
     await aborted(end);
   } finally {
     await running.close();
@@ -142,9 +143,7 @@ class JsonView implements View {
   }
 
   joined(contacts: number, { stats }: JoinWatch): void {
-    const { rounds, hops, requests, durationMs } = stats ?? {};
-    const ms = durationMs === undefined ? undefined : roundedMs(durationMs);
-    this.#write("joined", { contacts, rounds, hops, requests, durationMs: ms });
+    this.#write("joined", { contacts, ...(stats && effortFields(stats)) });
   }
 
   peer({ id, addresses }: Contact): void {
@@ -192,10 +191,7 @@ class TextView implements View {
   }
 
   joined(contacts: number, { stats }: JoinWatch): void {
-    const effort =
-      stats === undefined
-        ? ""
-        : `: ${plural(stats.requests, "request")}, ${plural(stats.rounds, "round")}, ${shownMs(stats.durationMs)}`;
+    const effort = stats === undefined ? "" : `: ${describeEffort(stats)}`;
     this.#screen.print(`joined     ${plural(contacts, "node")} answered${effort}`);
   }
 

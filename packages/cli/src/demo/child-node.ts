@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { exitCode } from "../exit-code.ts";
 import { Failure, oneLine } from "../failure.ts";
-import type { Effort } from "./tally.ts";
+import type { Effort } from "../walk.ts";
 
 /** A process that starts while 50 nodes do may take a while on a small machine. */
 const startTimeoutMs = 20_000;

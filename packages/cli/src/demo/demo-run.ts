@@ -3,13 +3,13 @@
  */
 import { equalBytes } from "@kad/core";
 import type { DhtNode, PutResult } from "@kad/dht";
+import { atOnce } from "../at-once.ts";
 import { exitCode } from "../exit-code.ts";
 import { Failure, oneLine, toFailure } from "../failure.ts";
-import { atOnce } from "./at-once.ts";
+import type { Effort } from "../walk.ts";
 import type { Account, Step } from "./events.ts";
 import type { LineRecord } from "./line-records.ts";
 import type { DemoNetwork, Member } from "./network.ts";
-import type { Effort } from "./tally.ts";
 
 /** Operations at the same time: more of them only wait for one another. */
 const concurrency = 8;

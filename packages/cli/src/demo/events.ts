@@ -1,7 +1,7 @@
 /**
  * What happens in a demo, step by step; the accounts for people and for programs are made from it.
  */
-import type { Effort } from "./tally.ts";
+import type { Effort } from "../walk.ts";
 
 export type Step = "start" | "store" | "read" | "kill" | "reread";
 

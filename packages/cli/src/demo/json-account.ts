@@ -2,7 +2,7 @@
  * A demo for programs: every event as it comes, one JSON object a line.
  */
 import type { Output } from "../io.ts";
-import { roundedMs, writeEvent } from "../json.ts";
+import { roundedNumbers, writeEvent } from "../json.ts";
 import type { Account, DemoEvent } from "./events.ts";
 import { Ledger } from "./ledger.ts";
 
@@ -19,15 +19,8 @@ export class JsonAccount implements Account {
     const { type, ...fields } = event;
     const { effort, ...others } = { effort: undefined, ...fields };
     const summary = type === "stepEnd" ? this.#ledger.summary : undefined;
-    writeEvent(this.#output, type, rounded({ ...others, ...effort, ...summary }));
+    writeEvent(this.#output, type, roundedNumbers({ ...others, ...effort, ...summary }));
   }
 
   close(): void {}
-}
-
-function rounded(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const entries = Object.entries(fields);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, typeof value === "number" ? roundedMs(value) : value]),
-  );
 }

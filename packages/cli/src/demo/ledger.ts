@@ -1,8 +1,9 @@
 /**
  * Where the step of a demo that is under way stands: what all accounts of it count alike.
  */
+
+import { type Summary, Tally } from "../tally.ts";
 import type { DemoEvent, Step } from "./events.ts";
-import { type Summary, Tally } from "./tally.ts";
 
 export class Ledger {
   step: Step = "start";

@@ -1,10 +1,10 @@
 /**
  * The network of a demo: nodes in this process, each on a UDP socket of its own, and nodes in processes of their own.
  */
-import type { createNode, DhtNode } from "@kad/dht";
+import { createNode, type DhtNode } from "@kad/dht";
 import { JoinWatch } from "../joining.ts";
+import type { Effort } from "../walk.ts";
 import { ChildNode } from "./child-node.ts";
-import type { Effort } from "./tally.ts";
 
 export type Member =
   | { readonly type: "local"; readonly id: string; readonly address: string; readonly node: DhtNode }
@@ -17,7 +17,6 @@ export interface Join {
 }
 
 export interface DemoNetworkOptions {
-  readonly createNode: typeof createNode;
   /** In this process, 1 or more. */
   readonly nodes: number;
   readonly processes: number;
@@ -98,7 +97,7 @@ export class DemoNetwork {
     const join = new JoinWatch();
     const startedAtMs = performance.now();
     const maxRecords = Math.max(leastRecords, records);
-    const node = await this.#options.createNode({
+    const node = await createNode({
       listen: loopback,
       bootstrap: bootstrap === undefined ? [] : [bootstrap],
       security: "none",

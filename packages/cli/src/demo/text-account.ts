@@ -5,10 +5,11 @@
  */
 import { oneLine } from "../failure.ts";
 import { bar, type Screen } from "../screen.ts";
+import type { Summary } from "../tally.ts";
 import { cut, grouped, plural, shortId, shownBytes, shownMs } from "../text.ts";
+import { describeEffort } from "../walk.ts";
 import type { Account, DemoEvent, Step } from "./events.ts";
 import { Ledger } from "./ledger.ts";
-import type { Effort, Summary } from "./tally.ts";
 
 type EventOf<T extends DemoEvent["type"]> = Extract<DemoEvent, { type: T }>;
 
@@ -212,11 +213,6 @@ function describeStore({ line, text, accepted, asked, holder, effort }: EventOf<
 function describeRead({ line, text, reader, holder, effort }: EventOf<"read">): string {
   const from = holder === undefined ? "had it itself" : `← ${portOf(holder)}`;
   return `${quote(line, text)} ${portOf(reader)} ${from}  ${describeEffort(effort)}`;
-}
-
-function describeEffort({ rounds, hops, requests, durationMs }: Effort): string {
-  const walk = `${plural(requests, "request")}, ${plural(rounds, "round")}, ${plural(hops, "hop")}`;
-  return `${walk}, ${shownMs(durationMs)}`;
 }
 
 function describeSummary({ requests, rounds, hops, p50Ms, p95Ms }: Summary): string {

@@ -1,0 +1,105 @@
+/**
+ * One-shot commands: join as a client, do one thing, leave. A client asks and is answered, but nobody is told of it.
+ */
+import type { DhtNode } from "@kad/dht";
+import { WrongUsage } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { Screen } from "./screen.ts";
+import { shownMs } from "./text.ts";
+
+export interface ClientOptions {
+  readonly bootstrap: readonly string[];
+  /** Of joining, and again of what is done then. */
+  readonly timeoutMs: number;
+}
+
+export const defaultClientTimeoutMs = 10_000;
+
+/** Joins, runs `work`, and leaves however that ends. On a terminal stderr shows meanwhile what is done. */
+export async function withClient<T>(
+  io: Io,
+  { bootstrap, timeoutMs }: ClientOptions,
+  work: (node: DhtNode, progress: Progress) => Promise<T>,
+): Promise<T> {
+  if (bootstrap.length === 0) {
+    throw new WrongUsage(
+      "--bootstrap is missing: a node of the network, such as --bootstrap udp://127.0.0.1:4100; or set KAD_BOOTSTRAP",
+    );
+  }
+  return await openClient(io, { bootstrap, bootstrapTimeoutMs: timeoutMs }, "joining", work);
+}
+
+/** The same without joining: for what asks one node alone. */
+export async function withLoneClient<T>(
+  io: Io,
+  work: (node: DhtNode, progress: Progress) => Promise<T>,
+): Promise<T> {
+  return await openClient(io, {}, "asking", work);
+}
+
+async function openClient<T>(
+  io: Io,
+  options: { readonly bootstrap?: readonly string[]; readonly bootstrapTimeoutMs?: number },
+  task: string,
+  work: (node: DhtNode, progress: Progress) => Promise<T>,
+): Promise<T> {
+  const { createNode } = await import("@kad/dht");
+  const progress = new Progress(Screen.ofStderr(io), task);
+  let fault: unknown;
+  const report = (error: unknown): void => {
+    fault ??= error;
+  };
+  try {
+    const node = await createNode({ ...options, security: "none", report, signal: io.signal });
+    try {
+      return await work(node, progress);
+    } finally {
+      await node.close();
+    }
+  } catch (error) {
+    throw isClosed(error) && fault !== undefined ? fault : error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Nobody here closes a node under its own work: then a fault has, and that is what to tell. */
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "closed";
+}
+
+const tickMs = 100;
+
+/** One line on stderr that tells what is done, for how long by now; nothing where stderr is no terminal. */
+export class Progress {
+  readonly #screen: Screen;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #startedAtMs = performance.now();
+  #task: string;
+
+  constructor(screen: Screen, task: string) {
+    this.#screen = screen;
+    this.#task = task;
+    if (screen.isLive) this.#timer = setInterval(() => this.#draw(), tickMs).unref();
+    this.#draw();
+  }
+
+  set task(task: string) {
+    this.#task = task;
+    this.#draw();
+  }
+
+  /** A line that stays, on a terminal: for people only, what programs need is on stdout. */
+  summary(line: string): void {
+    if (this.#screen.isLive) this.#screen.print(this.#screen.style.dim(line));
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#screen.clear();
+  }
+
+  #draw(): void {
+    this.#screen.draw(() => [`${this.#task} … ${shownMs(performance.now() - this.#startedAtMs)}`]);
+  }
+}
