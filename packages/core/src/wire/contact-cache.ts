@@ -2,7 +2,7 @@
  * The contacts and ids met lately beside their bytes, so that one met again costs a comparison or a copy of those bytes
  * and no allocation.
  *
- * Direct-mapped: each id has one place, the newest takes it. When half of the places are taken their number doubles, up to
+ * Direct-mapped: each id has one place, the newest takes it. When a quarter of the places is taken their number doubles, up to
  * the cache's size, so a node with few contacts has few of them. The place only says where to look; the bytes (when reading)
  * or the object (when writing) decide, so a stale or colliding entry is never used, and whoever aims many ids at one
  * place costs nothing but hits.
@@ -40,7 +40,7 @@ class Places<T extends object> {
   /** Takes the place of what stands there. */
   set(prefix: number, value: T): void {
     this.#put(prefix, value);
-    if (this.#taken > this.#values.length / 2 && this.#bits < this.#maxBits) this.#grow();
+    if (this.#taken > this.#values.length / 4 && this.#bits < this.#maxBits) this.#grow();
   }
 
   #put(prefix: number, value: T): void {
@@ -58,8 +58,8 @@ class Places<T extends object> {
   }
 }
 
-/** 64 places: a table of three buckets. */
-const firstBits = 6;
+/** 128 places: half a KiB, enough for the first bucket. */
+const firstBits = 7;
 
 export class ContactCache {
   readonly #idBytes: number;
