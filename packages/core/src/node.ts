@@ -469,7 +469,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   #onNetwork(nowMs: InstantMs, event: Exclude<NetworkEvent, { type: "message" }>): void {
     switch (event.type) {
       case "deferred":
-        this.#rpc.onDeferred(event.tag);
+        this.#rpc.onDeferred(nowMs, event.tag);
         return;
       case "sent":
         this.#rpc.onSent(nowMs, event.tag);

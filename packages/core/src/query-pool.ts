@@ -13,7 +13,7 @@ import type { ResponseMessage } from "./protocol.ts";
 import type { Asked, Query } from "./query.ts";
 import { Ring } from "./ring.ts";
 import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
-import { CallbackTimer, Timer, type TimerQueue } from "./timers.ts";
+import { Timer, type TimerQueue } from "./timers.ts";
 
 export interface QueryPoolOptions {
   readonly limits: NodeLimits;
@@ -105,7 +105,6 @@ export class QueryPool {
   readonly #options: QueryPoolOptions;
   readonly #running = new Map<QueryId, RunningQuery>();
   readonly #ready = new Ring<RunningQuery>();
-  readonly #sendWindow: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
   readonly #canAsk: (to: Seed) => boolean;
   #lastId = 0;
 
@@ -141,7 +140,6 @@ export class QueryPool {
 
   closeAll(nowMs: InstantMs): void {
     for (const running of [...this.#running.values()]) this.end(nowMs, running, "closed");
-    this.#options.timers.clear(this.#sendWindow);
   }
 
   /** A link is open again: candidates that were passed over may be asked. */
@@ -160,7 +158,7 @@ export class QueryPool {
       const running = this.#ready.peek();
       if (running === undefined) return undefined;
       if (!running.hasEnded) {
-        if (this.#isHeldBack(nowMs)) return undefined;
+        if (!this.#options.rpc.hasRoom(nowMs)) return undefined;
         const step = running.query.next(nowMs, this.#canAsk);
         if (step.type === "ask") {
           this.#ready.shift();
@@ -218,14 +216,6 @@ export class QueryPool {
     const transmit = rpc.begin(nowMs, request, into);
     if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);
     return transmit;
-  }
-
-  /** No room for another request: when time alone brings it, a timer makes sure of another pump. */
-  #isHeldBack(nowMs: InstantMs): boolean {
-    const { rpc, timers } = this.#options;
-    const { free, freeAtMs } = rpc.room(nowMs);
-    if (!free && freeAtMs !== undefined) timers.setEarlier(this.#sendWindow, freeAtMs);
-    return !free;
   }
 
   #makeReady(running: RunningQuery): void {

@@ -16,7 +16,7 @@ import type { PeerHistory } from "./peer-history.ts";
 import type { Request, RequestId, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
 import { Ring } from "./ring.ts";
 import type { DropReason } from "./stats.ts";
-import { Timer, type TimerQueue } from "./timers.ts";
+import { CallbackTimer, Timer, type TimerQueue } from "./timers.ts";
 
 /** Who asked, and hears what becomes of it: a query, or maintenance. Exactly one of the two ends is called, once. */
 export interface RequestOwner {
@@ -47,6 +47,8 @@ interface Attempt extends RequestId {
   sentAtMs: InstantMs | undefined;
   /** Which part of the send window counts it, `undefined` once answered. */
   window: number | undefined;
+  /** A layer below holds it back. */
+  deferred: boolean;
   failed: boolean;
 }
 
@@ -71,7 +73,9 @@ export class PendingRequest extends Timer {
   /** @internal an attempt of it waits to be sent */
   queued = false;
   /** @internal times that it is sent again after its soft timeout */
-  readonly retries: number;
+  retries: number;
+  /** @internal its silence has been counted against the peer */
+  isCounted = false;
   /** @internal */
   readonly maxBytes: number;
   readonly #rpc: Rpc;
@@ -106,8 +110,6 @@ const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> =
 };
 
 /** Random bytes are drawn for so many request ids at once. */
-  getProviders: ["providers"],
-  addProvider: ["stored"],
 const idsPerDraw = 64;
 
 export interface RpcOptions {
@@ -132,6 +134,7 @@ export class Rpc {
   readonly #toSend = new Ring<PendingRequest>();
   readonly #closedLinks = new Set<number>();
   readonly #window: InFlightWindow;
+  readonly #windowTurns: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
   readonly #randomIds = new Uint8Array(8 * idsPerDraw);
   #randomAt = 8 * idsPerDraw;
   #inFlight = 0;
@@ -159,24 +162,38 @@ export class Rpc {
     return this.#toSend.length;
   }
 
-  /** Whether another request may be begun now; if not, the instant from which on it may, where time alone brings it. */
-  room(nowMs: InstantMs): { readonly free: boolean; readonly freeAtMs?: InstantMs } {
-    if (this.#inFlight >= this.#limits.maxInFlight || !this.#makeRoom()) return noRoom;
-    return this.#window.room(nowMs);
+  /** Whether another request may be begun now; where time alone brings room, a timer makes sure of another poll. */
+  hasRoom(nowMs: InstantMs): boolean {
+    if (this.#inFlight >= this.#limits.maxInFlight || !this.#makeRoom(nowMs)) return false;
+    const { free, freeAtMs } = this.#window.room(nowMs);
+    if (!free && freeAtMs !== undefined) this.#options.timers.setEarlier(this.#windowTurns, freeAtMs);
+    return free;
   }
 
   /** The addresses of a peer that we can dial; usually the very array that was given. */
   reachable(addresses: readonly Address[]): readonly Address[] {
-    const { dialable, isOwn } = this.#options;
-    const kinds = dialable();
-    const canDial = (address: Address) => (address.kind & kinds) !== 0 && !isOwn(address);
+    const canDial = (address: Address) => this.#canDial(address);
     return addresses.every(canDial) ? addresses : addresses.filter(canDial);
   }
 
-  /** Whether any of these addresses goes through a link that is open now. */
+  /**
+   * Whether any of these addresses can be dialled and goes through a link that is open now. Also when none can be
+   * dialled, for then there is nothing to wait for.
+   */
   isOpen(addresses: readonly Address[]): boolean {
     if (this.#closedLinks.size === 0) return true;
-    return addresses.some((address) => !this.#closedLinks.has(address.link));
+    let canDial = false;
+    for (const address of addresses) {
+      if (!this.#canDial(address)) continue;
+      if (!this.#closedLinks.has(address.link)) return true;
+      canDial = true;
+    }
+    return !canDial;
+  }
+
+  #canDial(address: Address): boolean {
+    const { dialable, isOwn } = this.#options;
+    return (address.kind & dialable()) !== 0 && !isOwn(address);
   }
 
   setLink(link: number, open: boolean): void {
@@ -215,12 +232,13 @@ export class Rpc {
       const request = this.#toSend.shift() as PendingRequest;
       request.queued = false;
       if (request.state === "ended") continue;
-      if (!this.isOpen(request.addresses)) {
+      const fresh = request.state === "waiting";
+      const hasRoom = fresh ? this.hasRoom(nowMs) : this.#makeRoom(nowMs);
+      if (!hasRoom || !this.isOpen(request.addresses)) {
         this.enqueue(request);
         continue;
       }
-      const fresh = request.state === "waiting";
-      if (!fresh) this.retransmissions++;
+      if (request.sendings >= request.addresses.length) this.retransmissions++;
       const transmit = fresh ? this.begin(nowMs, request, into) : this.#attempt(nowMs, request, into);
       if (transmit !== undefined) return transmit;
     }
@@ -249,18 +267,21 @@ export class Rpc {
     if (attempt === undefined) return;
     if (attempt.sentAtMs !== undefined) attempt.sentAtMs = nowMs;
     const { request } = attempt;
-    if (request.nextAtMs === undefined && (request.state === "inFlight" || request.state === "slow")) {
+    const wasHeldBack = attempt.deferred && request.attempts.at(-1) === attempt;
+    attempt.deferred = false;
+    if (wasHeldBack && (request.state === "inFlight" || request.state === "slow"))
       this.#scheduleNext(nowMs, request, attempt);
-    }
   }
 
-  onDeferred(tag: number): void {
+  /**
+   * A layer below holds a message back for a handshake or a dial. Its soft timeout starts when it is sent; until then
+   * nothing is sent again, but nobody waits for longer than two round trips should take.
+   */
+  onDeferred(nowMs: InstantMs, tag: number): void {
     const attempt = this.#attempts.get(tag);
     if (attempt === undefined) return;
-    const { request } = attempt;
-    if (request.sendings < request.addresses.length) return;
-    request.nextAtMs = undefined;
-    this.#arm(request);
+    attempt.deferred = true;
+    if (attempt.request.sendings >= attempt.request.addresses.length) this.#awaitSent(nowMs, attempt);
   }
 
   onSendFailed(nowMs: InstantMs, to: Address, tag: number | undefined, reason: SendFailure): void {
@@ -273,25 +294,28 @@ export class Rpc {
     for (const attempt of onPath) this.#failAttempt(nowMs, attempt, reason);
   }
 
-  /** The query has ended: its request no longer takes a slot, while a late answer still teaches us about the peer. */
+  /**
+   * The query has ended: its request no longer takes a slot, while a late answer still teaches us about the peer. One that
+   * has not left yet never does.
+   */
   detach(request: PendingRequest): void {
-    if (request.state === "waiting") {
+    if (request.owner === undefined || request.state === "ended") return;
+    if (request.sendings === 0) {
       this.#end(request);
       return;
     }
-    if (request.owner === undefined || request.state === "ended") return;
     if (request.state !== "overdue") this.#inFlight--;
     request.owner = undefined;
   }
 
-  /** The peer is known to be failing: the request takes no slot and nobody waits, though an answer still counts. */
+  /**
+   * The peer is known to be failing: the request takes no slot and nobody waits, though an answer still counts. It goes
+   * once to each address.
+   */
   expectNothing(nowMs: InstantMs, request: PendingRequest): void {
     if (request.state !== "inFlight" || request.owner === undefined) return;
-    this.#inFlight--;
-    request.state = "overdue";
-    request.nextAtMs = undefined;
-    this.#arm(request);
-    request.owner.onOverdue(nowMs, request);
+    request.retries = 0;
+    this.#stopWaiting(nowMs, request);
   }
 
   /** Ends the request as failed. */
@@ -304,64 +328,89 @@ export class Rpc {
 
   /** Forgets everything; owners are not told, for the node ends its queries itself. */
   close(): void {
-    for (const attempt of this.#attempts.values()) this.#options.timers.clear(attempt.request);
+    for (const { request } of this.#attempts.values()) this.#discard(request);
+    for (let request = this.#toSend.shift(); request !== undefined; request = this.#toSend.shift())
+      this.#discard(request);
+    this.#options.timers.clear(this.#windowTurns);
     this.#attempts.clear();
-    this.#toSend.clear();
     this.#inFlight = 0;
   }
 
   /** @internal called by the request's timer */
   onDue(nowMs: InstantMs, request: PendingRequest): void {
     if (nowMs >= request.hardAtMs) {
+      if (request.sendings > 0) this.#overdue(nowMs, request);
       this.#options.observer.onTimedOut(nowMs, request);
       this.fail(nowMs, request, "noAnswer");
       return;
     }
     const { addresses, sendings } = request;
+    const last = request.attempts.at(-1);
     request.nextAtMs = undefined;
     this.#arm(request);
-    if (sendings < addresses.length) {
+    if (sendings < addresses.length) this.enqueue(request);
+    else if (last?.deferred) this.#onHeldBack(nowMs, request, last);
+    else if (sendings < addresses.length + request.retries) {
       this.enqueue(request);
-      return;
-    }
-    if (sendings < addresses.length + request.retries) {
-      this.enqueue(request);
-      if (request.state !== "inFlight") return;
-      request.state = "slow";
-      request.owner?.onSlow(nowMs, request);
-      return;
-    }
-    this.#overdue(nowMs, request);
+      this.#slow(nowMs, request);
+    } else this.#overdue(nowMs, request);
   }
 
+  #slow(nowMs: InstantMs, request: PendingRequest): void {
+    if (request.state !== "inFlight") return;
+    request.state = "slow";
+    request.owner?.onSlow(nowMs, request);
+  }
+
+  /** The layer below has held it back for longer than a handshake should take: another may be asked; then nobody waits. */
+  #onHeldBack(nowMs: InstantMs, request: PendingRequest, attempt: Attempt): void {
+    if (request.state === "inFlight") {
+      this.#awaitSent(nowMs, attempt);
+      this.#slow(nowMs, request);
+    } else this.#stopWaiting(nowMs, request);
+  }
+
+  /** Silence counts against the peer once, whether its last attempt is late or the hard timeout has come first. */
   #overdue(nowMs: InstantMs, request: PendingRequest): void {
+    if (!request.isCounted) {
+      request.isCounted = true;
+      for (const address of request.addresses) this.#options.history.onFailed(nowMs, address.key);
+      this.#options.observer.onOverdue(nowMs, request);
+    }
+    this.#stopWaiting(nowMs, request);
+  }
+
+  #stopWaiting(nowMs: InstantMs, request: PendingRequest): void {
+    if (request.state === "overdue") return;
     if (request.owner !== undefined) this.#inFlight--;
     request.state = "overdue";
-    for (const address of request.addresses) this.#options.history.onFailed(nowMs, address.key);
-    this.#options.observer.onOverdue(nowMs, request);
     request.owner?.onOverdue(nowMs, request);
   }
 
+  /** An address that cannot take a message of this length is passed over; the request fails when none can. */
   #attempt(nowMs: InstantMs, request: PendingRequest, into: Uint8Array): Transmit | undefined {
-    const address = this.#nextAddress(request);
-    if (address === undefined) {
-      this.fail(nowMs, request, "unreachable");
+    for (;;) {
+      const address = this.#nextAddress(request);
+      const attempt =
+        address && (this.#reusable(request, address) ?? this.#newAttempt(nowMs, request, address));
+      if (address === undefined || attempt === undefined) {
+        this.fail(nowMs, request, "unreachable");
+        return undefined;
+      }
+      const length = this.#options.writer.request(address, attempt, request.body, into, request.maxBytes);
+      request.sendings++;
+      if (length !== undefined) {
+        attempt.window ??= this.#window.onSent(nowMs);
+        this.#scheduleNext(nowMs, request, attempt);
+        return { path: { remote: address, dialable: true }, peer: request.to.id, length, tag: attempt.low };
+      }
+      attempt.failed = true;
+      this.#forget(attempt);
+      if (request.sendings < request.addresses.length) continue;
+      if (request.attempts.every(({ failed }) => failed)) this.fail(nowMs, request, "tooLarge");
+      else this.#scheduleNext(nowMs, request, attempt);
       return undefined;
     }
-    const attempt = this.#reusable(request, address) ?? this.#newAttempt(nowMs, request, address);
-    if (attempt === undefined) {
-      this.fail(nowMs, request, "unreachable");
-      return undefined;
-    }
-    const length = this.#options.writer.request(address, attempt, request.body, into, request.maxBytes);
-    if (length === undefined) {
-      this.fail(nowMs, request, "tooLarge");
-      return undefined;
-    }
-    attempt.window ??= this.#window.onSent(nowMs);
-    request.sendings++;
-    this.#scheduleNext(nowMs, request, attempt);
-    return { path: { remote: address, dialable: true }, peer: request.to.id, length, tag: attempt.low };
   }
 
   /**
@@ -386,6 +435,7 @@ export class Rpc {
       address,
       sentAtMs: nowMs,
       window: undefined,
+      deferred: false,
       failed: false,
     };
     request.attempts.push(attempt);
@@ -417,6 +467,11 @@ export class Rpc {
     this.#arm(request);
   }
 
+  #awaitSent(nowMs: InstantMs, { request, address }: Attempt): void {
+    request.nextAtMs = nowMs + 2 * this.#options.history.softTimeoutMs(address.key);
+    this.#arm(request);
+  }
+
   #arm(request: PendingRequest): void {
     const { nextAtMs, hardAtMs } = request;
     this.#options.timers.set(request, nextAtMs === undefined ? hardAtMs : Math.min(nextAtMs, hardAtMs));
@@ -425,14 +480,12 @@ export class Rpc {
   #failAttempt(nowMs: InstantMs, attempt: Attempt, reason: SendFailure): void {
     const { request, address } = attempt;
     if (attempt.failed || request.state === "ended") return;
-    attempt.failed = true;
-    this.#forget(attempt);
     if (reason === "queueFull") {
-      request.attempts.splice(request.attempts.indexOf(attempt), 1);
-      request.sendings--;
-      this.enqueue(request);
+      this.#sendLater(nowMs, attempt);
       return;
     }
+    attempt.failed = true;
+    this.#forget(attempt);
     if (reason === "unreachable" || reason === "handshakeFailed" || reason === "wrongPeer") {
       this.#options.history.onFailed(nowMs, address.key);
       this.#options.observer.onUnreachable(nowMs, request, address);
@@ -440,6 +493,30 @@ export class Rpc {
     if (request.sendings < request.addresses.length) this.enqueue(request);
     else if (request.attempts.every((other) => other.failed))
       this.fail(nowMs, request, failureReason(reason));
+  }
+
+  /**
+   * It has not left, so it does not count. Where a whole link is full it goes when the link opens; where the queue of one
+   * connection is, after a pause: asking again at once would only be refused again.
+   */
+  #sendLater(nowMs: InstantMs, attempt: Attempt): void {
+    const { request, address } = attempt;
+    request.sendings--;
+    attempt.deferred = false;
+    if (attempt.sentAtMs !== undefined) {
+      this.#forget(attempt);
+      request.attempts.splice(request.attempts.indexOf(attempt), 1);
+    }
+    request.nextAtMs = this.#closedLinks.has(address.link)
+      ? undefined
+      : nowMs + this.#limits.nextAddressDelayMs;
+    this.#arm(request);
+    if (request.nextAtMs === undefined) this.enqueue(request);
+  }
+
+  #discard(request: PendingRequest): void {
+    request.state = "ended";
+    this.#options.timers.clear(request);
   }
 
   #end(request: PendingRequest): void {
@@ -457,31 +534,29 @@ export class Rpc {
   }
 
   /** When too many are remembered, the oldest that nobody waits for is forgotten; `false` when all are waited for. */
-  #makeRoom(): boolean {
+  #makeRoom(nowMs: InstantMs): boolean {
     if (this.#attempts.size < this.#limits.maxPendingRequests) return true;
     for (const { request } of this.#attempts.values()) {
       if (request.owner !== undefined && request.state !== "overdue") continue;
-      this.fail(request.atMs, request, "noAnswer");
+      this.fail(nowMs, request, "noAnswer");
       return true;
     }
     return false;
   }
 
+  /** Counts on from an id that is taken, so that a broken source of random bytes cannot hold the node up. */
   #nextId(): RequestId | undefined {
-    for (;;) {
-      if (this.#randomAt === this.#randomIds.length) {
-        if (this.#options.random.fill(this.#randomIds) === false) return undefined;
-        this.#randomAt = 0;
-      }
-      const high = readU32(this.#randomIds, this.#randomAt);
-      const low = readU32(this.#randomIds, this.#randomAt + 4);
-      this.#randomAt += 8;
-      if (low !== 0 && !this.#attempts.has(low)) return { high, low };
+    if (this.#randomAt === this.#randomIds.length) {
+      if (this.#options.random.fill(this.#randomIds) === false) return undefined;
+      this.#randomAt = 0;
     }
+    const high = readU32(this.#randomIds, this.#randomAt);
+    let low = readU32(this.#randomIds, this.#randomAt + 4);
+    this.#randomAt += 8;
+    while (low === 0 || this.#attempts.has(low)) low = (low + 1) >>> 0;
+    return { high, low };
   }
 }
-
-const noRoom = { free: false } as const;
 
 function dropped(reason: DropReason): ResponseOutcome {
   return { type: "dropped", reason };
