@@ -113,9 +113,11 @@ export class IdCache {
   }
 }
 
-/** The golden ratio in 32 bits (Knuth, TAOCP 3, §6.4): short ids, and those near our own, share their first bits. */
+/** Mixed as in MurmurHash3's finalizer: ids of strangers, short ids and those near our own all spread. */
 function placeOf(prefix: number, bits: number): number {
-  return Math.imul(prefix, 0x9e3779b1) >>> (32 - bits);
+  let hash = Math.imul(prefix ^ (prefix >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> (32 - bits);
 }
 
 /** As `NodeId.prefix`. */
