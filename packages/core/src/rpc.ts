@@ -106,6 +106,8 @@ const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> =
   findNode: ["nodes"],
   getValue: ["value", "nodes"],
   putValue: ["stored"],
+  getProviders: ["providers"],
+  addProvider: ["stored"],
   application: ["application"],
 };
 
