@@ -31,6 +31,11 @@ import { ApplicationHandler, type MessageHandler } from "./application-handler.t
 import { Bootstrapper } from "./bootstrapper.ts";
 import { NodeClosed, SendFailed } from "./errors.ts";
 import { DhtEventTarget } from "./events.ts";
+import type { ByteSource } from "./files/byte-source.ts";
+import type { FileDownload } from "./files/file-download.ts";
+import type { PutFileResult } from "./files/file-upload.ts";
+import { Files } from "./files/files.ts";
+import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
 import { checkId, toBytes } from "./key.ts";
 import {
   type CreateNodeOptions,
@@ -77,6 +82,7 @@ export class DhtNode extends DhtEventTarget {
   readonly #queries: QueryPromises;
   readonly #resolver: SeedResolver;
   readonly #records: Records;
+  readonly #files: Files;
   readonly #lifetime = new AbortController();
   #bootstrapper: Bootstrapper | undefined;
   #closing: Promise<void> | undefined;
@@ -92,6 +98,13 @@ export class DhtNode extends DhtEventTarget {
       commands: stack.machine,
       minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
       queryTimeoutMs: stack.limits.queryTimeoutMs,
+    });
+    this.#files = new Files({
+      records: this.#records,
+      replicas: stack.limits.bucketSize,
+      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
+      valueLifetimeMs: stack.limits.valueLifetimeMs,
+      lifetime: this.#lifetime.signal,
     });
   }
 
@@ -188,6 +201,20 @@ export class DhtNode extends DhtEventTarget {
    */
   async putRecord(record: DhtRecord, options: PutOptions = {}): Promise<PutResult> {
     return await this.#records.putRecord(record, options);
+  }
+
+  /**
+   * Stores bytes of any length as chunks under a tree of manifests, each under its own hash. The source is read as fast as
+   * chunks find their holders. Nobody renews them: a file lives for `lifetimeMs`.
+   * @throws FilePutFailed, which says how much is stored; the same call again goes on from there
+   */
+  async putFile(source: ByteSource, options: PutFileOptions = {}): Promise<PutFileResult> {
+    return await this.#files.put(source, options);
+  }
+
+  /** The bytes that `putFile` stored, in order. See {@link FileDownload}; nothing is asked before its loop begins. */
+  getFile(key: RecordKey, options: GetFileOptions = {}): FileDownload {
+    return this.#files.get(key, options);
   }
 
   /** The closest live nodes to a point of the id space, this one excluded. See {@link StreamingFind}. */

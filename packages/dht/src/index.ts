@@ -14,6 +14,28 @@ export {
   UnresolvableHost,
 } from "./errors.ts";
 export type { DhtNodeEventName, DhtNodeEvents, Listener, ListenerOptions } from "./events.ts";
+export type { ByteSource } from "./files/byte-source.ts";
+export {
+  type FileGaps,
+  FileIncomplete,
+  FilePutFailed,
+  type FilePutOutcome,
+  FileTooLarge,
+  InvalidFile,
+  type InvalidFileCode,
+  type MissingPart,
+  maxListedParts,
+} from "./files/errors.ts";
+export type { FileDownload } from "./files/file-download.ts";
+export { chunkBytes, maxFileBytes } from "./files/file-record.ts";
+export type { PutFileResult } from "./files/file-upload.ts";
+export {
+  fileDefaults,
+  type GetFileOptions,
+  type GetFileProgress,
+  type PutFileOptions,
+  type PutFileProgress,
+} from "./files/options.ts";
 export { keyOfName, parseKey } from "./key.ts";
 export {
   type CreateNodeOptions,

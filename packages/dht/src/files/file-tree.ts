@@ -40,8 +40,10 @@ export function childrenOf(
   to: number,
 ): TreePlace[] {
   const step = capacityOf(level - 1);
-  const first = Math.max(0, Math.floor((from - offset) / step));
-  const end = Math.min(keys.length, Math.ceil((to - offset) / step));
+  const wantedFrom = Math.max(0, from - offset);
+  const wantedTo = Math.min(size, to - offset);
+  const first = Math.floor(wantedFrom / step);
+  const end = wantedFrom < wantedTo ? Math.ceil(wantedTo / step) : first;
   const children: TreePlace[] = [];
   for (let index = first; index < end; index++) {
     const start = index * step;
@@ -96,7 +98,8 @@ export class TreeBuilder {
       completed.push(full);
       this.#place(full, completed);
     }
-    const open = (this.#open[level] ??= { keys: [], size: 0 });
+    if (this.#open.length === level) this.#open.push({ keys: [], size: 0 });
+    const open = this.#open[level] as OpenManifest;
     open.keys.push(key);
     open.size += size;
   }
