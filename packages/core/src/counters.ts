@@ -30,6 +30,7 @@ const contactRefusals: readonly ContactRefusal[] = [
   "incomingInBucket",
   "noAddress",
   "unreachableKind",
+  "busy",
 ];
 const remoteErrorCodes: readonly RemoteErrorCode[] = [
   "malformed",

@@ -5,6 +5,7 @@
  * nodes started together do not act together.
  */
 import type { Contact } from "./contact.ts";
+import type { QueryFinished } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
@@ -23,7 +24,11 @@ export interface MaintenanceOptions {
   readonly ping: (contacts: readonly Contact[]) => void;
   /** Begins a walk of the node's own; `onEnd` is called when it is over, `false` is returned when there is no room for it. */
   readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => boolean;
-  readonly republish: (nowMs: InstantMs, record: StoredRecord, onEnd: (nowMs: InstantMs) => void) => boolean;
+  readonly republish: (
+    nowMs: InstantMs,
+    record: StoredRecord,
+    onEnd: (nowMs: InstantMs, finished: QueryFinished) => void,
+  ) => boolean;
 }
 
 /** When something could not begin for want of room, it is tried again after this. */
@@ -46,6 +51,8 @@ export class Maintenance {
   /** Buckets to refresh whether or not their time has come, farthest from us first. */
   #sweep: number[] = [];
   #republishing = 0;
+  /** Records are due, and the table is empty. */
+  #isWaitingForContacts = false;
 
   readonly #liveness = new CallbackTimer("liveness", (nowMs) => this.#checkLiveness(nowMs));
   readonly #refresh = new CallbackTimer("refresh", (nowMs) => this.#refreshBucket(nowMs));
@@ -59,6 +66,11 @@ export class Maintenance {
     this.#timers = options.timers;
   }
 
+  /** Values that are being passed on. */
+  get republishing(): number {
+    return this.#republishing;
+  }
+
   /** Called once, with the first input. */
   start(nowMs: InstantMs): void {
     const { livenessIntervalMs, selfLookupIntervalMs, refreshIntervalMs } = this.#limits;
@@ -68,7 +80,10 @@ export class Maintenance {
     this.onRecordsChanged(nowMs);
   }
 
-  /** The table has been filled for the first time: the buckets beyond our neighbourhood come next (paper §2.3). */
+  /**
+   * The table has been filled for the first time: the buckets beyond our neighbourhood come next (paper §2.3), and the
+   * records that waited for somebody to be passed on to.
+   */
   onJoined(nowMs: InstantMs): void {
     this.#sweep = Array.from(
       { length: Math.max(0, this.#options.table.bucketCount - 1) },
@@ -77,6 +92,7 @@ export class Maintenance {
     this.#timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
     this.#selfLookupPauseMs = firstSelfLookupPauseMs;
     this.#timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
+    if (this.#isWaitingForContacts) this.#timers.setEarlier(this.#republish, nowMs);
   }
 
   /** After sleep: nothing that we know of others is certain any more. */
@@ -122,11 +138,12 @@ export class Maintenance {
       this.#timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
       return;
     }
-    this.#isRefreshing = findNode(nowMs, table.randomIdInBucket(index, random), (endMs) => {
+    this.#isRefreshing = true;
+    const onEnd = (endMs: InstantMs) => {
       this.#isRefreshing = false;
       this.#timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
-    });
-    if (!this.#isRefreshing) this.#timers.set(this.#refresh, nowMs + retryMs);
+    };
+    if (!findNode(nowMs, table.randomIdInBucket(index, random), onEnd)) onEnd(nowMs + retryMs);
   }
 
   #bucketToRefresh(nowMs: InstantMs): number | undefined {
@@ -152,14 +169,12 @@ export class Maintenance {
   #republishDue(nowMs: InstantMs): void {
     const { keeper, republish, table } = this.#options;
     const room = this.#limits.maxRepublishAtOnce - this.#republishing;
-    if (table.size === 0) {
-      this.#timers.set(this.#republish, nowMs + this.#limits.republishIntervalMs);
-      return;
-    }
+    this.#isWaitingForContacts = table.size === 0;
+    if (this.#isWaitingForContacts) return;
     for (const record of keeper.republishDue(nowMs, room)) {
-      const begun = republish(nowMs, record, (endMs) => {
+      const begun = republish(nowMs, record, (endMs, { result }) => {
         this.#republishing--;
-        keeper.onRepublished(endMs, record.key);
+        if (result.type === "stored" && result.accepted > 0) keeper.onRepublished(endMs, record.key);
         this.#republishNext(endMs);
       });
       if (begun) this.#republishing++;

@@ -8,15 +8,16 @@
 import type { Address, AddressCodec } from "./address.ts";
 import { boundAddresses, type Contact } from "./contact.ts";
 import type { Counters } from "./counters.ts";
-import type { FailureReason, NodeEvent } from "./events.ts";
+import type { NodeEvent } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
 import type { PeerHistory } from "./peer-history.ts";
-import type { Request, RequestMessage, ResponseMessage } from "./protocol.ts";
+import { Pings } from "./pings.ts";
+import type { RequestMessage, ResponseMessage } from "./protocol.ts";
 import type { TokenBucket } from "./rate-limiter.ts";
-import type { ContactOrigin, InsertOutcome, RoutingTable } from "./routing-table.ts";
-import type { PendingRequest, RequestOwner, Rpc, RpcObserver } from "./rpc.ts";
+import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
+import type { PendingRequest, Rpc, RpcObserver } from "./rpc.ts";
 
 export interface NeighboursOptions {
   readonly table: RoutingTable;
@@ -28,18 +29,16 @@ export interface NeighboursOptions {
   readonly emit: (event: NodeEvent) => void;
   /** The table has its first contact. */
   readonly onFirstContact: (nowMs: InstantMs) => void;
-  /** Most pings of our own that may wait for an answer at once. */
+  /** Most pings that may wait to be sent or answered, and most of them under way. */
   readonly maxPings: number;
+  readonly maxPingsInFlight: number;
 }
-
-const ping: Request = { type: "ping" };
 
 export class Neighbours implements RpcObserver {
   readonly #options: NeighboursOptions;
   readonly #table: RoutingTable;
-  #rpc: Rpc | undefined = undefined;
-  /** Peers being pinged by us here, by id: none is pinged twice at once. */
-  readonly #pinged = new Map<string, ContactOrigin>();
+  #rpc!: Rpc;
+  #pings!: Pings;
 
   constructor(options: NeighboursOptions) {
     this.#options = options;
@@ -48,26 +47,28 @@ export class Neighbours implements RpcObserver {
 
   /** Requests and what is learned from them refer to each other. */
   attach(rpc: Rpc): void {
+    const { maxPings, maxPingsInFlight } = this.#options;
     this.#rpc = rpc;
+    this.#pings = new Pings({ rpc, maxPings, maxInFlight: maxPingsInFlight });
   }
 
+  /** Pings that wait to be sent or answered. */
   get pings(): number {
-    return this.#pinged.size;
+    return this.#pings.size;
   }
 
   /** A peer has answered a request of ours, at this address. */
   onAnswered(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void {
-    this.#options.health.onAnswered();
+    this.#options.health.onAnswered(nowMs);
     if (response.client) {
       this.#refuse("client");
-      this.#table.remove(response.sender);
+      this.#evict(response.sender);
       return;
     }
     const contact = this.#contactOf(response, from);
     if (contact === undefined) return;
-    const origin =
-      this.#pinged.get(response.sender.key) ?? (request.owner === undefined ? "incoming" : "walk");
-    this.#insert(nowMs, contact, origin);
+    // Whatever query asked, and even if that has ended since, it was our own work that reached the peer.
+    this.#insert(nowMs, contact, this.#pings.originOf(request) ?? "walk");
   }
 
   /**
@@ -75,52 +76,55 @@ export class Neighbours implements RpcObserver {
    * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged.
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
-    if (
-      message.client ||
-      this.#table.get(message.sender) !== undefined ||
-      this.#pinged.has(message.sender.key)
-    )
-      return;
-    const contact = this.#contactOf(message, from);
-    const [address] = (contact && this.#rpc?.reachable(contact.addresses)) ?? [];
-    if (contact === undefined || address === undefined) return;
-    if (!this.#table.wouldFit(contact.id, address)) return;
-    if (this.#options.history.isSuspect(nowMs, address.key)) return;
-    if (this.#pinged.size >= this.#options.maxPings || !this.#options.verifyPings.take(nowMs)) return;
-    this.#ping({ id: contact.id, addresses: [address] }, "incoming", bytes);
+    const { sender, client } = message;
+    if (client || this.#table.get(sender) !== undefined || this.#pings.has(sender)) return;
+    const [address] = this.#rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
+    if (address === undefined || !this.#table.wouldFit(sender, address)) return;
+    const { history, verifyPings } = this.#options;
+    if (history.isSuspect(nowMs, address.key) || !this.#pings.isFree || !verifyPings.take(nowMs)) return;
+    this.#pings.sendOnce({ id: sender, addresses: [address] }, bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
   offer(contact: Contact): InsertOutcome {
-    const known = this.#table.get(contact.id) !== undefined;
-    if (!known && this.#pinged.size < this.#options.maxPings) this.#ping(contact, "walk");
-    return known ? { type: "updated" } : { type: "cached" };
+    if (this.#table.get(contact.id) !== undefined) return { type: "updated" };
+    if (this.#pings.send(contact, "walk")) return { type: "cached" };
+    this.#refuse("busy");
+    return { type: "refused", reason: "busy" };
   }
 
   /** Asks contacts whether they are still there. */
   pingAll(contacts: readonly Contact[]): void {
-    for (const contact of contacts) {
-      const incoming = this.#table.get(contact.id)?.incomingOnly ?? false;
-      if (this.#pinged.size < this.#options.maxPings) this.#ping(contact, incoming ? "incoming" : "walk");
-    }
+    for (const contact of contacts) this.#probe(contact);
   }
 
-  /** Another id answered at a contact's address: the contact is not there any more. */
-  onReplaced(_nowMs: InstantMs, id: NodeId): void {
-    const { promoted } = this.#table.evict(id) as { readonly promoted?: Contact };
-    if (promoted !== undefined) this.#discovered(promoted);
+  /** Nobody waits for an answer any more. */
+  close(): void {
+    this.#pings.close();
+  }
+
+  /** Another id answered at a contact's address: the contact is not there any more; if it has others, perhaps there. */
+  onReplaced(id: NodeId, address: Address): void {
+    const known = this.#table.get(id)?.contact.addresses ?? [];
+    if (known.some(({ key }) => key !== address.key)) this.#table.onAddressFailed(id, address);
+    else this.#evict(id);
   }
 
   onOverdue(nowMs: InstantMs, request: PendingRequest): void {
-    this.#options.health.onFailed();
-    this.#countFailure(nowMs, request);
+    const { health } = this.#options;
+    health.onFailed(request.beganAtMs);
+    const { id } = request.to;
+    if (id === undefined || !health.countsFailure()) return;
+    this.#onDropped(this.#table.onFailed(nowMs, id));
   }
 
+  /** The last of its addresses counts as silence does: a host without a network hears of nothing else. */
   onUnreachable(nowMs: InstantMs, request: PendingRequest, address: Address): void {
-    const { id } = request.to;
-    if (id === undefined) return;
-    this.#table.onAddressFailed(id, address);
-    if (request.addresses.length === 1) this.#countFailure(nowMs, request);
+    if (request.to.id !== undefined) this.#table.onAddressFailed(request.to.id, address);
+    const isLast = request.attempts.every(({ failed }) => failed);
+    if (!isLast || request.sendings < request.addresses.length || request.isCounted) return;
+    request.isCounted = true;
+    this.onOverdue(nowMs, request);
   }
 
   onTimedOut(_nowMs: InstantMs, request: PendingRequest): void {
@@ -130,19 +134,12 @@ export class Neighbours implements RpcObserver {
     this.#options.emit({ type: "requestTimedOut", query: request.owner?.queryId, to, peer: request.to.id });
   }
 
-  #countFailure(nowMs: InstantMs, request: PendingRequest): void {
-    const { id } = request.to;
-    if (id === undefined || !this.#options.health.countsFailure()) return;
-    const outcome = this.#table.onFailed(nowMs, id);
-    if (outcome.type === "removed" && outcome.promoted !== undefined) this.#discovered(outcome.promoted);
-  }
-
   #insert(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): void {
     const outcome = this.#table.onAnswered(nowMs, contact, origin);
     if (outcome.type === "inserted") {
       this.#discovered(contact);
       if (this.#table.size === 1) this.#options.onFirstContact(nowMs);
-    } else if (outcome.type === "probe") this.#ping(outcome.oldest, "walk");
+    } else if (outcome.type === "probe") this.#probe(outcome.oldest);
     else if (outcome.type === "refused") this.#refuse(outcome.reason);
   }
 
@@ -160,29 +157,17 @@ export class Neighbours implements RpcObserver {
     return undefined;
   }
 
-  /** With `maxBytes`, once and no longer. */
-  #ping(contact: Contact, origin: ContactOrigin, maxBytes?: number): void {
-    const rpc = this.#rpc;
-    if (rpc === undefined || this.#pinged.has(contact.id.key)) return;
-    this.#pinged.set(contact.id.key, origin);
-    rpc.enqueue(
-      maxBytes === undefined
-        ? rpc.create(contact, ping, this.#pingOwner)
-        : rpc.createOnce(contact, ping, this.#pingOwner, maxBytes),
-    );
+  /** A ping changes nothing about how the contact came to us. */
+  #probe(contact: Contact): void {
+    this.#pings.send(contact, this.#table.get(contact.id)?.incomingOnly ? "incoming" : "walk");
   }
 
-  readonly #pingOwner: RequestOwner = {
-    queryId: undefined,
-    onResponse: (_nowMs, request) => this.#pingEnded(request),
-    onSlow: () => undefined,
-    onOverdue: () => undefined,
-    onFailure: (_nowMs: InstantMs, request: PendingRequest, _reason: FailureReason) =>
-      this.#pingEnded(request),
-  };
+  #evict(id: NodeId): void {
+    this.#onDropped(this.#table.evict(id));
+  }
 
-  #pingEnded(request: PendingRequest): void {
-    if (request.to.id !== undefined) this.#pinged.delete(request.to.id.key);
+  #onDropped(outcome: FailOutcome): void {
+    if (outcome.type === "removed" && outcome.promoted !== undefined) this.#discovered(outcome.promoted);
   }
 
   #discovered(contact: Contact): void {

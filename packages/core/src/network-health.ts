@@ -7,7 +7,7 @@
  */
 import type { InstantMs } from "./machine.ts";
 
-/** `offline`: none of the last 8 requests was answered. `degraded`: of the last 16, fewer than half were. */
+/** `offline`: 8 requests in a row were not answered, nor anything else while we waited for them. `degraded`: of the last 16, fewer than half were. */
 export type Health = "online" | "degraded" | "offline";
 
 /**
@@ -25,6 +25,7 @@ export class NetworkHealth {
   #count = 0;
   #failuresInRow = 0;
   #lastInputAtMs: InstantMs | undefined;
+  #lastAnswerAtMs: InstantMs = Number.NEGATIVE_INFINITY;
   #clocks: { readonly nowMs: InstantMs; readonly unixMs: number } | undefined;
 
   /** @param sleepGapMs gain of the wall clock over the monotonic one that means the host slept */
@@ -44,14 +45,19 @@ export class NetworkHealth {
   }
 
   /** A request of ours was answered: one answer ends `offline`. */
-  onAnswered(): void {
+  onAnswered(nowMs: InstantMs = this.#lastAnswerAtMs): void {
+    this.#lastAnswerAtMs = nowMs;
     this.#failuresInRow = 0;
     this.#note(0);
   }
 
-  /** A request of ours was given up. Ask {@link countsFailure} afterwards, so that the eighth in a row is spared too. */
-  onFailed(): void {
-    this.#failuresInRow++;
+  /**
+   * A request of ours was given up that began at `beganAtMs`. Ask {@link countsFailure} afterwards, so that the eighth in
+   * a row is spared too. Silence shows later than answers do: where others have answered since the request began, a walk
+   * among many dead contacts would otherwise end with all its failures in a row.
+   */
+  onFailed(beganAtMs: InstantMs = Number.POSITIVE_INFINITY): void {
+    if (beganAtMs > this.#lastAnswerAtMs) this.#failuresInRow++;
     this.#note(1);
   }
 
@@ -60,6 +66,7 @@ export class NetworkHealth {
     this.#outcomes = 0;
     this.#count = 0;
     this.#failuresInRow = 0;
+    this.#lastAnswerAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Any message has arrived. */

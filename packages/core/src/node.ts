@@ -120,7 +120,9 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       verifyPings: new TokenBucket(limits.verifyPingsPerSecond, limits.verifyPingBurst),
       emit,
       onFirstContact: onJoined,
-      maxPings: limits.maxInFlight,
+      maxPings: limits.maxPendingRequests,
+      // The other half of the room is for what callers want.
+      maxPingsInFlight: Math.ceil(limits.maxInFlight / 2),
     });
     this.#rpc = new Rpc({
       limits,
@@ -255,8 +257,10 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       this.#isClosed = true;
       this.#queries.closeAll(now);
       this.#rpc.close();
+      this.#neighbours.close();
       this.#responder.close();
       this.#box.clear();
+      this.#pluginTimers.clearAll();
       this.#timers.clearAll();
     } finally {
       this.#isBusy = false;
@@ -382,11 +386,12 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       networkSize: this.#queries.networkSize(this.#nowMs ?? 0),
       health: this.#health.state,
       gauges: {
+        contacts: { used: this.#table.size, limit: 8 * this.#idBytes * limits.bucketSize },
         queries: { used: this.#queries.size, limit: limits.maxQueries },
         requestsInFlight: { used: this.#rpc.inFlight, limit: limits.maxInFlight },
         pendingRequests: { used: this.#rpc.pending, limit: limits.maxPendingRequests },
         peerHistories: { used: this.#history.size, limit: limits.maxPeerHistories },
-        pings: { used: this.#neighbours.pings, limit: limits.maxInFlight },
+        pings: { used: this.#neighbours.pings, limit: limits.maxPendingRequests },
         queuedReplies: {
           used: this.#responder.queued - this.#responder.queuedAnswers,
           limit: limits.maxQueuedReplies,
@@ -402,6 +407,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
         providerBytes: this.#providers.providerBytes,
         providerKeys: this.#providers.providerKeys,
         ownProviders: this.#announcer.ownProviders,
+        republishing: { used: this.#maintenance.republishing, limit: limits.maxRepublishAtOnce },
         sources: { used: this.#rates.size, limit: limits.maxSources },
         pluginTimers: { used: this.#pluginTimers.most, limit: limits.maxTimersPerPlugin },
       },
@@ -458,7 +464,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     const { owner } = request;
     const expected = request.to.id;
     if (expected !== undefined && !expected.equals(message.sender)) {
-      this.#neighbours.onReplaced(nowMs, expected);
+      this.#neighbours.onReplaced(expected, outcome.address);
       owner?.onFailure(nowMs, request, "wrongPeer");
       return;
     }

@@ -207,7 +207,7 @@ export class Queries implements AnnouncerQueries {
   }
 
   /** Passes a held record on to the closest. `false`: no room for it now. */
-  republish(nowMs: InstantMs, record: StoredRecord, onEnd: (nowMs: InstantMs) => void): boolean {
+  republish(nowMs: InstantMs, record: StoredRecord, onEnd: OnEnd): boolean {
     if (this.#pool.full) return false;
     const wire = toWire(nowMs, record) as WireRecord;
     const ending = { finish: onEnd, isOwn: true };

@@ -68,6 +68,8 @@ export class PendingRequest extends Timer {
   sendings = 0;
   /** @internal */
   nextAtMs: InstantMs | undefined = undefined;
+  /** When its first attempt was written. */
+  beganAtMs: InstantMs = 0;
   /** @internal */
   hardAtMs: InstantMs = 0;
   /** @internal an attempt of it waits to be sent */
@@ -222,6 +224,7 @@ export class Rpc {
   /** Writes the first attempt of a new request; `undefined` when it has failed at once (its owner knows). */
   begin(nowMs: InstantMs, request: PendingRequest, into: Uint8Array): Transmit | undefined {
     request.state = "inFlight";
+    request.beganAtMs = nowMs;
     request.hardAtMs = nowMs + this.#limits.hardTimeoutMs;
     this.#inFlight++;
     this.requestsSent++;

@@ -27,7 +27,8 @@ export type ContactRefusal =
   | "subnetInTable"
   | "incomingInBucket"
   | "noAddress"
-  | "unreachableKind";
+  | "unreachableKind"
+  | "busy"; // as many pings as may already wait
 
 /** A bound and how much of it is in use. */
 export interface Gauge {
@@ -62,6 +63,7 @@ export interface NodeStats {
 }
 
 export type GaugeName =
+  | "contacts"
   | "queries"
   | "requestsInFlight"
   | "pendingRequests"
@@ -79,5 +81,6 @@ export type GaugeName =
   | "providerBytes"
   | "providerKeys"
   | "ownProviders"
+  | "republishing"
   | "sources"
   | "pluginTimers";

@@ -37,6 +37,16 @@ describe("NetworkHealth", () => {
     expect(after("-------+-------+").countsFailure()).toBe(true);
   });
 
+  it("takes no silence for its own while others answer: failures of requests that began before the last answer", () => {
+    const health = new NetworkHealth(15_000);
+    health.onAnswered(100);
+    for (let i = 0; i < 16; i++) health.onFailed(90);
+    expect(health.state).toBe("degraded");
+    expect(health.countsFailure()).toBe(true);
+    for (let i = 0; i < 8; i++) health.onFailed(101);
+    expect(health.state).toBe("offline");
+  });
+
   it("starts over when the network is another one", () => {
     const health = after("-".repeat(20));
     health.reset();

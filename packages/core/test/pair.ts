@@ -69,6 +69,8 @@ export class Network {
   readonly hosts: Host[] = [];
   readonly random: ReturnType<typeof seededRandom>;
   datagrams = 0;
+  /** Who has sent to whom, lost datagrams included. */
+  readonly log: { readonly from: string; readonly to: string }[] = [];
   readonly #options: NetworkOptions;
   readonly #wire: Datagram[] = [];
   readonly #byAddress = new Map<string, Host>();
@@ -84,6 +86,10 @@ export class Network {
   add(options: Partial<NodeOptions> = {}): Host {
     const i = this.hosts.length;
     const address = this.addresses.parse(`udp://${10 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.7:4000`);
+    return this.addAt(address, options);
+  }
+
+  addAt(address: SocketAddress, options: Partial<NodeOptions> = {}): Host {
     const id = new Uint8Array(32);
     this.random.fill(id);
     const node = new KadNode({
@@ -146,6 +152,7 @@ export class Network {
       if (transmit === undefined) break;
       any = true;
       this.datagrams++;
+      this.log.push({ from: host.address.key, to: transmit.path.remote.key });
       const bytes = new Uint8Array(this.#scratch.subarray(0, transmit.length));
       if (this.#options.poison !== false) this.#scratch.fill(0xaa);
       this.#options.onDatagram?.(this.nowMs, host.address, transmit.path.remote.key, Uint8Array.from(bytes));

@@ -8,6 +8,7 @@ import {
   AddressTable,
   type InstantMs,
   KadNode,
+  MemoryRecordStore,
   type Message,
   type NodeEvent,
   NodeId,
@@ -51,9 +52,10 @@ export class Stage {
   readonly addresses: AddressTable = new AddressTable();
   readonly protocol: Protocol;
   readonly node: KadNode;
+  readonly store: MemoryRecordStore = new MemoryRecordStore();
   readonly events: NodeEvent[] = [];
   readonly sent: Sent[] = [];
-  /** Those who answer by themselves, while time passes: pings, and finds with nobody. By address. */
+  /** Those who answer by themselves, while time passes: they know nobody, and take every record. By address. */
   readonly live: Map<string, Stranger> = new Map();
   readonly #into: Uint8Array;
   readonly #scratch = new Uint8Array(70_000);
@@ -70,6 +72,7 @@ export class Stage {
       random: seededRandom(7),
       sha256,
       addresses: this.addresses,
+      store: this.store,
       ...options,
     });
   }
@@ -185,12 +188,7 @@ export class Stage {
     const { message, transmit } = request;
     const stranger = this.live.get(transmit.path.remote.key);
     if (stranger === undefined || message.kind !== "request") return;
-    const isPing = message.body.type === "ping";
-    this.reply(
-      stranger,
-      request,
-      isPing ? { type: "pong" } : { type: "nodes", contacts: [], token: undefined },
-    );
+    this.reply(stranger, request, aloneAnswer(message.body));
   }
 
   /** Contacts that stay alive: strangers 1 to `count`. */
@@ -215,6 +213,13 @@ export class Stage {
   of<T extends NodeEvent["type"]>(type: T): Extract<NodeEvent, { type: T }>[] {
     return this.events.filter((event) => event.type === type) as Extract<NodeEvent, { type: T }>[];
   }
+}
+
+function aloneAnswer(request: Request): Response {
+  if (request.type === "ping") return { type: "pong" };
+  if (request.type === "putValue") return { type: "stored" };
+  const token = request.type === "findNode" && request.wantToken ? new Uint8Array(8).fill(7) : undefined;
+  return { type: "nodes", contacts: [], token };
 }
 
 /** An id for each number, spread over the id space; 0 is the node's own. */

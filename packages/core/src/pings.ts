@@ -1,0 +1,99 @@
+/**
+ * The pings of a node's own: is a contact still there, is a stranger who it says it is. Nobody is pinged twice at once;
+ * only so many are under way, so that they leave room for what callers want, and the others wait in a bounded queue.
+ */
+import type { Contact } from "./contact.ts";
+import type { NodeId } from "./node-id.ts";
+import type { Request } from "./protocol.ts";
+import { Ring } from "./ring.ts";
+import type { ContactOrigin } from "./routing-table.ts";
+import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
+
+export interface PingsOptions {
+  readonly rpc: Rpc;
+  /** Most that may wait, to be sent or answered. */
+  readonly maxPings: number;
+  /** Most that are under way. */
+  readonly maxInFlight: number;
+}
+
+const ping: Request = { type: "ping" };
+
+export class Pings {
+  readonly #options: PingsOptions;
+  /** By id, with what an answer says of how the contact came to us. */
+  readonly #origins = new Map<string, ContactOrigin>();
+  readonly #waiting: Ring<Contact> = new Ring();
+  #inFlight = 0;
+
+  constructor(options: PingsOptions) {
+    this.#options = options;
+  }
+
+  /** Those that wait to be sent, and those that wait for an answer. */
+  get size(): number {
+    return this.#origins.size;
+  }
+
+  has(id: NodeId): boolean {
+    return this.#origins.has(id.key);
+  }
+
+  /** `undefined`: the request is none of these pings. */
+  originOf(request: PendingRequest): ContactOrigin | undefined {
+    if (request.owner !== this.#owner || request.to.id === undefined) return undefined;
+    return this.#origins.get(request.to.id.key);
+  }
+
+  /** `false`: as many wait as may. Whoever is being pinged already is not pinged again. */
+  send(contact: Contact, origin: ContactOrigin): boolean {
+    const { maxPings, maxInFlight } = this.#options;
+    if (this.has(contact.id)) return true;
+    if (this.#origins.size >= maxPings) return false;
+    this.#origins.set(contact.id.key, origin);
+    if (this.#inFlight < maxInFlight) this.#begin(contact);
+    else this.#waiting.push(contact);
+    return true;
+  }
+
+  /** Whether a ping that a stranger causes could go out: such a ping does not wait. */
+  get isFree(): boolean {
+    return this.#inFlight < this.#options.maxInFlight && this.#origins.size < this.#options.maxPings;
+  }
+
+  /** To somebody who asked us something: sent once, and no longer than `maxBytes`. */
+  sendOnce(contact: Contact, maxBytes: number): void {
+    this.#origins.set(contact.id.key, "incoming");
+    this.#inFlight++;
+    const { rpc } = this.#options;
+    rpc.enqueue(rpc.createOnce(contact, ping, this.#owner, maxBytes));
+  }
+
+  /** Nobody waits for an answer any more. */
+  close(): void {
+    this.#origins.clear();
+    this.#waiting.clear();
+    this.#inFlight = 0;
+  }
+
+  #begin(contact: Contact): void {
+    this.#inFlight++;
+    const { rpc } = this.#options;
+    rpc.enqueue(rpc.create(contact, ping, this.#owner));
+  }
+
+  readonly #owner: RequestOwner = {
+    queryId: undefined,
+    onResponse: (_nowMs, request) => this.#end(request),
+    onSlow: () => undefined,
+    onOverdue: () => undefined,
+    onFailure: (_nowMs, request) => this.#end(request),
+  };
+
+  #end(request: PendingRequest): void {
+    if (request.to.id !== undefined) this.#origins.delete(request.to.id.key);
+    this.#inFlight--;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#begin(next);
+  }
+}
