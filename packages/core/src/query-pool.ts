@@ -9,7 +9,7 @@ import type { Seed } from "./contact.ts";
 import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
-import type { ResponseMessage } from "./protocol.ts";
+import type { RequestType, ResponseMessage } from "./protocol.ts";
 import type { Asked, Query } from "./query.ts";
 import { Ring } from "./ring.ts";
 import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
@@ -22,7 +22,7 @@ export interface QueryPoolOptions {
   /** A query that a caller began has ended. */
   readonly onFinished: (event: QueryFinished) => void;
   readonly onProgress: (query: QueryId) => void;
-  /** A peer known to be failing is asked, but nobody waits for it. */
+  /** A peer known to be failing: a walk asks it, but does not wait for it. */
   readonly isSuspect: (nowMs: InstantMs, to: Seed) => boolean;
 }
 
@@ -68,6 +68,7 @@ class RunningQuery extends Timer implements RequestOwner {
     this.responseCount++;
     this.query.onResponse(nowMs, request, response, from);
     this.#pool.onReport(nowMs, this);
+    this.#pool.onProgress(this);
   }
 
   onSlow(nowMs: InstantMs, request: PendingRequest): void {
@@ -85,6 +86,7 @@ class RunningQuery extends Timer implements RequestOwner {
     this.failureCount++;
     this.query.onFailure(nowMs, request, reason);
     this.#pool.onReport(nowMs, this);
+    this.#pool.onProgress(this);
   }
 
   stats(nowMs: InstantMs): QueryStats {
@@ -157,8 +159,10 @@ export class QueryPool {
     for (;;) {
       const running = this.#ready.peek();
       if (running === undefined) return undefined;
+      const hasRoom = running.hasEnded || this.#options.rpc.hasRoom(nowMs);
+      if (!hasRoom) return undefined;
+      // Making room may have ended it: what nobody waited for was forgotten.
       if (!running.hasEnded) {
-        if (!this.#options.rpc.hasRoom(nowMs)) return undefined;
         const step = running.query.next(nowMs, this.#canAsk);
         if (step.type === "ask") {
           this.#ready.shift();
@@ -183,7 +187,11 @@ export class QueryPool {
       return;
     }
     this.#makeReady(running);
-    if (running.settings.progress) this.#options.onProgress(running.queryId);
+  }
+
+  /** @internal its result may have changed */
+  onProgress({ settings, hasEnded, queryId }: RunningQuery): void {
+    if (settings.progress && !hasEnded) this.#options.onProgress(queryId);
   }
 
   /** @internal */
@@ -212,7 +220,7 @@ export class QueryPool {
     const request = rpc.create(asked.to, asked.body, running);
     running.requests.add(request);
     running.requestCount++;
-    const suspect = isSuspect(nowMs, asked.to);
+    const suspect = isOfWalk(asked.body.type) && isSuspect(nowMs, asked.to);
     const transmit = rpc.begin(nowMs, request, into);
     if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);
     return transmit;
@@ -223,6 +231,11 @@ export class QueryPool {
     running.isReady = true;
     this.#ready.push(running);
   }
+}
+
+/** A walk has others to ask. Where one peer alone is meant, it is given every chance. */
+function isOfWalk(request: RequestType): boolean {
+  return request === "findNode" || request === "getValue" || request === "getProviders";
 }
 
 function never(): boolean {

@@ -236,9 +236,10 @@ export class Rpc {
     for (let tries = this.#toSend.length; tries > 0; tries--) {
       const request = this.#toSend.shift() as PendingRequest;
       request.queued = false;
-      if (request.state === "ended") continue;
       const fresh = request.state === "waiting";
       const hasRoom = fresh ? this.hasRoom(nowMs) : this.#makeRoom(nowMs);
+      // Asked after room was made, since that may have ended this very request.
+      if (request.state === "ended") continue;
       if (!hasRoom || !this.isOpen(request.addresses)) {
         this.enqueue(request);
         continue;

@@ -113,7 +113,7 @@ export class RpcBench {
   ask(to: Seed | string, body: Request = { type: "ping" }): PendingRequest {
     const seed = typeof to === "string" ? { id: tinyId(1), addresses: [tinyAddress(to)] } : to;
     const request = this.rpc.create(seed, body, this.owner);
-    this.#write(() => this.rpc.begin(this.nowMs, request, this.#scratch));
+    this.write(() => this.rpc.begin(this.nowMs, request, this.#scratch));
     return request;
   }
 
@@ -124,9 +124,20 @@ export class RpcBench {
     return request;
   }
 
+  /** Notes what was written, if anything was. */
+  write(
+    poll: () => { readonly path: { readonly remote: Address }; readonly tag: number } | undefined,
+  ): boolean {
+    const transmit = poll();
+    if (transmit === undefined) return false;
+    const message = this.#written as RequestMessage;
+    this.sent.push({ to: transmit.path.remote.key, tag: transmit.tag, message, atMs: this.nowMs });
+    return true;
+  }
+
   /** Sends all that waits. */
   poll(): void {
-    while (this.#write(() => this.rpc.pollTransmit(this.nowMs, this.#scratch))) {}
+    while (this.write(() => this.rpc.pollTransmit(this.nowMs, this.#scratch))) {}
   }
 
   /** Lets time pass, deadline by deadline, and sends what comes due. */
@@ -168,16 +179,6 @@ export class RpcBench {
 
   #tell(what: string, { to }: PendingRequest): void {
     this.told.push(`${what} ${to.addresses[0]?.key}`);
-  }
-
-  #write(
-    poll: () => { readonly path: { readonly remote: Address }; readonly tag: number } | undefined,
-  ): boolean {
-    const transmit = poll();
-    if (transmit === undefined) return false;
-    const message = this.#written as RequestMessage;
-    this.sent.push({ to: transmit.path.remote.key, tag: transmit.tag, message, atMs: this.nowMs });
-    return true;
   }
 
   #protocol(): Protocol {
