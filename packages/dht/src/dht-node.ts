@@ -27,6 +27,7 @@ import type {
   Seed,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
+import { type Announcement, Announcements } from "./announcements.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
 import { Bootstrapper } from "./bootstrapper.ts";
 import { NodeClosed, SendFailed } from "./errors.ts";
@@ -38,16 +39,19 @@ import { Files } from "./files/files.ts";
 import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
 import { checkId, toBytes } from "./key.ts";
 import {
+  type AnnounceOptions,
   type CreateNodeOptions,
   checkTimeout,
   createNodeDefaults,
   demand,
   type FindNodeOptions,
+  type FindProvidersOptions,
   type GetOptions,
   type OperationOptions,
   type PutOptions,
   queryOptions,
 } from "./options.ts";
+import { findProviders, type StreamingFindProviders } from "./providers.ts";
 import { QueryPromises, type RunOptions } from "./query-promises.ts";
 import { type GetResult, type PutResult, Records } from "./records.ts";
 import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
@@ -80,9 +84,12 @@ export class DhtNode extends DhtEventTarget {
   readonly #options: CreateNodeOptions;
   readonly #stack: Stack;
   readonly #queries: QueryPromises;
+  /** They go on for a while when the node is closed. */
+  readonly #withdrawals: QueryPromises;
   readonly #resolver: SeedResolver;
   readonly #records: Records;
   readonly #files: Files;
+  readonly #announcements: Announcements;
   readonly #lifetime = new AbortController();
   #bootstrapper: Bootstrapper | undefined;
   #closing: Promise<void> | undefined;
@@ -92,6 +99,7 @@ export class DhtNode extends DhtEventTarget {
     this.#options = options;
     this.#stack = stack;
     this.#queries = new QueryPromises(stack.running.driver, stack.machine);
+    this.#withdrawals = new QueryPromises(stack.running.driver, stack.machine);
     this.#resolver = new SeedResolver(stack.addresses);
     this.#records = new Records({
       run: (query, begin) => this.#query(query, begin),
@@ -105,6 +113,13 @@ export class DhtNode extends DhtEventTarget {
       minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
       valueLifetimeMs: stack.limits.valueLifetimeMs,
       lifetime: this.#lifetime.signal,
+    });
+    this.#announcements = new Announcements({
+      run: (query, begin) => this.#query(query, begin),
+      runLast: (query, begin) => this.#query(query, begin, {}, this.#withdrawals),
+      commands: stack.machine,
+      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
+      isReachable: options.listen !== undefined && options.listen.length > 0,
     });
   }
 
@@ -156,7 +171,7 @@ export class DhtNode extends DhtEventTarget {
   /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
   stats(): DhtNodeStats {
     const { machine, limits, running } = this.#stack;
-    const operations = { used: this.#queries.size, limit: limits.maxQueries };
+    const operations = { used: this.#queries.size + this.#withdrawals.size, limit: limits.maxQueries };
     return { ...machine.stats(), operations, driver: running.driver.stats(), links: running.router.stats() };
   }
 
@@ -215,6 +230,37 @@ export class DhtNode extends DhtEventTarget {
   /** The bytes that `putFile` stored, in order. See {@link FileDownload}; nothing is asked before its loop begins. */
   getFile(key: RecordKey, options: GetFileOptions = {}): FileDownload {
     return this.#files.get(key, options);
+  }
+
+  /**
+   * Tells the network that this node serves a key, which is a point of the id space or, as for `get`, a string: the name
+   * whose {@link keyOfName} it is. Values and providers of one key are kept apart. It is renewed until it is withdrawn or
+   * the node closes. Announcing a key again replaces what was said before, also when that fails; the earlier
+   * {@link Announcement} then does nothing.
+   * @throws AnnounceFailed when fewer than `minAccepted` holders took it; UsageError `noAddress` on a client,
+   * `invalidRecord` (metadata, lifetime), `tooMany` beyond `limits.maxOwnProviders` keys. After a rejection, also by an
+   * abort, it is not renewed, and who has taken it is told
+   */
+  async announce(keyOrName: RecordKey | string, options: AnnounceOptions = {}): Promise<Announcement> {
+    return await this.#announcements.announce(keyOrName, options);
+  }
+
+  /** What this node announces and can withdraw; the array is the caller's. */
+  get announcements(): readonly Announcement[] {
+    return this.#announcements.list();
+  }
+
+  /**
+   * Finds who serves a key, this node excluded. A string is a name, as for `announce`. See {@link StreamingFindProviders}.
+   * Nobody serving it is no error.
+   */
+  findProviders(keyOrName: RecordKey | string, options: FindProvidersOptions = {}): StreamingFindProviders {
+    const runner = {
+      run: this.#query.bind(this),
+      cancel: (query: QueryId): void => void this.#queries.cancel(query),
+      commands: this.#stack.machine,
+    };
+    return findProviders(runner, keyOrName, options);
   }
 
   /** The closest live nodes to a point of the id space, this one excluded. See {@link StreamingFind}. */
@@ -298,8 +344,8 @@ export class DhtNode extends DhtEventTarget {
   }
 
   /**
-   * Ends every operation with {@link NodeClosed}, sends what was queued, frees the sockets. A second call returns the same
-   * promise.
+   * Ends every operation with {@link NodeClosed}, withdraws what is announced (for at most `closeTimeoutMs`), sends what
+   * was queued, frees the sockets. A second call returns the same promise.
    */
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
@@ -356,10 +402,11 @@ export class DhtNode extends DhtEventTarget {
     options: OperationOptions,
     begin: (nowMs: InstantMs, options: QueryOptions) => QueryId,
     hooks: Pick<RunOptions, "observe" | "onBegin"> = {},
+    queries: QueryPromises = this.#queries,
   ): Promise<QueryFinished> {
     const progress = hooks.observe !== undefined || this.hasListeners("query:progress");
     const query = { ...queryOptions(options), progress };
-    return await this.#queries.run((nowMs) => begin(nowMs, query), { ...hooks, signal: options.signal });
+    return await queries.run((nowMs) => begin(nowMs, query), { ...hooks, signal: options.signal });
   }
 
   /** A name may take long to resolve: longer than the node lives. */
@@ -382,6 +429,7 @@ export class DhtNode extends DhtEventTarget {
       }
       case "queryFinished":
         this.#queries.onFinished(event);
+        this.#withdrawals.onFinished(event);
         if (event.end === "closed") this.#onFault();
         this.emit("query:end", event);
         break;
@@ -425,9 +473,17 @@ export class DhtNode extends DhtEventTarget {
     this.#lifetime.abort(new NodeClosed());
     this.#queries.refuse();
     try {
+      const { closeTimeoutMs = createNodeDefaults.closeTimeoutMs } = this.#options;
+      if (closeTimeoutMs > 0 && !this.#announcements.isIdle) {
+        this.#queries.cancelAll(); // nobody waits for them any more, and withdrawals need room
+        await this.#announcements.close(closeTimeoutMs);
+      }
+      this.#announcements.clear();
+      this.#withdrawals.refuse();
       await this.#stack.running.close();
     } finally {
       this.#queries.rejectAll(); // those that a broken node has not ended
+      this.#withdrawals.rejectAll();
       this.emit("node:close", undefined);
     }
   }

@@ -46,7 +46,7 @@ export class UnresolvableHost extends KadError {
   }
 }
 
-/** What a put came to. */
+/** What a put or an announcement came to. */
 export interface PutOutcome {
   /** Holders that took the record. */
   readonly accepted: number;
@@ -67,11 +67,25 @@ export class PutFailed extends KadError implements PutOutcome {
 
   constructor(minAccepted: number, outcome: PutOutcome) {
     const { accepted, asked, refusals, end } = outcome;
-    const why = Object.entries(refusals).map(([reason, count]) => `, ${count} ${reason}`);
-    super(
-      "putFailed",
-      `put: ${accepted} of ${asked} holders accepted${why.join("")} (${end}); minAccepted is ${minAccepted}`,
-    );
+    super("putFailed", `put: ${tooFew(minAccepted, outcome)}`);
+    this.accepted = accepted;
+    this.asked = asked;
+    this.refusals = refusals;
+    this.end = end;
+  }
+}
+
+/** Fewer holders than `minAccepted` took the announcement. It is withdrawn from those that did, and not renewed. */
+export class AnnounceFailed extends KadError implements PutOutcome {
+  declare readonly code: "announceFailed";
+  readonly accepted: number;
+  readonly asked: number;
+  readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
+  readonly end: QueryEnd;
+
+  constructor(minAccepted: number, outcome: PutOutcome) {
+    const { accepted, asked, refusals, end } = outcome;
+    super("announceFailed", `announce: ${tooFew(minAccepted, outcome)}`);
     this.accepted = accepted;
     this.asked = asked;
     this.refusals = refusals;
@@ -99,6 +113,11 @@ export class NodeClosed extends KadError {
   constructor() {
     super("closed", "the node is closed; another one comes from createNode");
   }
+}
+
+function tooFew(minAccepted: number, { accepted, asked, refusals, end }: PutOutcome): string {
+  const why = Object.entries(refusals).map(([reason, count]) => `, ${count} ${reason}`);
+  return `${accepted} of ${asked} holders accepted${why.join("")} (${end}); minAccepted is ${minAccepted}`;
 }
 
 /** EAI_AGAIN: the resolver did not answer, or is not there yet. */

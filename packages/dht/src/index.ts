@@ -1,10 +1,12 @@
 /**
  * `@kad/dht`: a Kademlia node, batteries included.
  */
+export type { Announcement } from "./announcements.ts";
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
 export type { BootstrapOptions, DhtNode, DhtNodeStats, PingResult } from "./dht-node.ts";
 export {
+  AnnounceFailed,
   BootstrapFailed,
   NodeClosed,
   PutFailed,
@@ -38,14 +40,18 @@ export {
 } from "./files/options.ts";
 export { keyOfName, parseKey } from "./key.ts";
 export {
+  type AnnounceOptions,
   type CreateNodeOptions,
   createNodeDefaults,
   type FindNodeOptions,
+  type FindProvidersOptions,
   type GetOptions,
   type OperationOptions,
   type PutOptions,
   type WalkOptions,
 } from "./options.ts";
+export type { FindProvidersResult, Provider, StreamingFindProviders } from "./providers.ts";
 export type { GetResult, PutResult } from "./records.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
 export type { FindResult, StreamingFind } from "./streaming-find.ts";
+export type { StreamingQuery } from "./streaming-query.ts";

@@ -39,8 +39,10 @@ export interface CreateNodeOptions {
   readonly bootstrapTimeoutMs?: number;
   /** `false`: `createNode` resolves at once, and the seeds are asked in the background until one answers. */
   readonly bootstrapRequired?: boolean;
-  /** Holders that must take a record, 0 to 255, or `put` and `set` reject. */
+  /** Holders that must take a record, 0 to 255, or `put`, `set` and `announce` reject. */
   readonly minAccepted?: number;
+  /** How long `close` may take to withdraw what is announced, in ms, 0 to 2^31 - 1; 0: it is left to expire. */
+  readonly closeTimeoutMs?: number;
   /** Where records of others are held; in memory by default. */
   readonly store?: RecordStore;
   /** Record types beside `immutable` and `open`, by name. */
@@ -56,11 +58,19 @@ export interface CreateNodeOptions {
 /**
  * `bootstrapTimeoutMs`: core's hard timeout of a request (10 s, as in rust-libp2p and discv5): a seed that has not answered
  * by then, asked in two rounds with a retransmission each, is down for all that we can tell, and an application that starts
- * should hear so before its own health check gives up.
+ * should hear so before its own health check gives up. `closeTimeoutMs` (ours): two round trips and a retransmission of
+ * each, within what those who stop a process grant it.
  */
 export const createNodeDefaults: Readonly<
-  Required<Pick<CreateNodeOptions, "bootstrapTimeoutMs" | "bootstrapRequired" | "minAccepted">>
-> = Object.freeze({ bootstrapTimeoutMs: 10_000, bootstrapRequired: true, minAccepted: 1 });
+  Required<
+    Pick<CreateNodeOptions, "bootstrapTimeoutMs" | "bootstrapRequired" | "minAccepted" | "closeTimeoutMs">
+  >
+> = Object.freeze({
+  bootstrapTimeoutMs: 10_000,
+  bootstrapRequired: true,
+  minAccepted: 1,
+  closeTimeoutMs: 1_000,
+});
 
 /** For every operation. */
 export interface OperationOptions {
@@ -95,6 +105,22 @@ export interface PutOptions extends WalkOptions {
   readonly minAccepted?: number;
   /** How long holders keep it, in ms; default and maximum 24 h. */
   readonly lifetimeMs?: number;
+}
+
+export interface AnnounceOptions extends WalkOptions {
+  /** What others should know before they connect: 0 to 512 bytes, text as UTF-8. Nobody proves it. Copied. */
+  readonly meta?: Uint8Array | string;
+  /** How long holders keep it if it is not renewed, in ms, from 10 s; default and maximum 1 h. */
+  readonly lifetimeMs?: number;
+  /** Holders to announce to, 1 to 255; default 20. */
+  readonly results?: number;
+  /** Holders that must take it, 0 to 255; default from `createNode`. */
+  readonly minAccepted?: number;
+}
+
+export interface FindProvidersOptions extends WalkOptions {
+  /** The search ends when so many are known, 1 to 1,000; default 100. */
+  readonly limit?: number;
 }
 
 /** What core knows of an operation's options; it checks their ranges. */
@@ -135,6 +161,7 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
   );
   demand(report === undefined || typeof report === "function", "report", report, "a function");
   checkTimeout("bootstrapTimeoutMs", options.bootstrapTimeoutMs);
+  if (options.closeTimeoutMs !== 0) checkTimeout("closeTimeoutMs", options.closeTimeoutMs);
   checkMinAccepted(options.minAccepted);
 }
 

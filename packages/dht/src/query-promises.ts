@@ -65,12 +65,21 @@ export class QueryPromises {
   onFinished(finished: QueryFinished): void {
     const pending = this.#pending.get(finished.query);
     this.#pending.delete(finished.query);
-    pending?.settle(finished);
+    pending?.settle(finished, this.#closed);
   }
 
   /** From here on `run` rejects. */
   refuse(): void {
     this.#closed = true;
+  }
+
+  /** After `refuse`: what is cancelled rejects with {@link NodeClosed}, as at the node's end. */
+  cancelAll(): void {
+    try {
+      for (const query of [...this.#pending.keys()]) this.cancel(query);
+    } catch {
+      // The node has broken: it takes no more commands, and ends its queries by itself.
+    }
   }
 
   /** After the node's end: whatever has not heard of its own is rejected. */
@@ -101,11 +110,12 @@ class PendingQuery {
     this.#release = parts.signal === undefined ? undefined : onAbort(parts.signal, parts.cancel);
   }
 
-  settle(finished: QueryFinished): void {
+  settle(finished: QueryFinished, isClosing: boolean): void {
     const { signal, resolve } = this.#parts;
-    this.observe?.(finished.result);
+    const { end, result } = finished;
+    this.observe?.(result);
     if (signal?.aborted === true) this.reject(signal.reason);
-    else if (finished.end === "closed") this.reject(new NodeClosed());
+    else if (end === "closed" || (isClosing && end === "cancelled")) this.reject(new NodeClosed());
     else {
       this.#release?.();
       resolve(finished);

@@ -50,7 +50,7 @@ export interface PutResult extends PutOutcome {
 }
 
 /** Begins a query with what core knows of the options, and resolves with its end. */
-type RunQuery = (
+export type RunQuery = (
   options: OperationOptions,
   begin: (nowMs: InstantMs, options: QueryOptions) => QueryId,
   hooks?: Pick<RunOptions, "observe" | "onBegin">,

@@ -1,0 +1,181 @@
+/**
+ * What this node announces: what `announce` comes to, in queries of core, and its end.
+ *
+ * Core renews whatever it was once told until it is told otherwise, so everything here has somebody who can end it: the
+ * caller, by the {@link Announcement} that it holds; we, when it could not be given one (too few holders, an abort); and
+ * the node when it closes.
+ */
+import {
+  type Commands,
+  type Contact,
+  type InstantMs,
+  type QueryId,
+  type QueryOptions,
+  type QueryStats,
+  type RecordKey,
+  UsageError,
+} from "@kad/core";
+import { AnnounceFailed, type PutOutcome } from "./errors.ts";
+import { resolveKey, toBytes } from "./key.ts";
+import { type AnnounceOptions, checkMinAccepted, defined, type OperationOptions } from "./options.ts";
+import type { RunQuery } from "./records.ts";
+
+/** A key that this node serves. The figures are those of the first time that it was announced. */
+export interface Announcement extends PutOutcome {
+  readonly key: RecordKey;
+  readonly holders: readonly Contact[];
+  readonly stats: QueryStats;
+  /**
+   * Stops renewing, and resolves when the holders have been told; whoever cannot be reached forgets it when its lifetime
+   * ends. Does nothing when the key was announced anew since, or the node is closed. A second call returns the same
+   * promise.
+   * @throws UsageError `invalidOption`, `tooMany` when there is no room for another query; it is still announced then
+   */
+  withdraw(options?: OperationOptions): Promise<void>;
+  /** Withdraws it at the end of a scope: `await using announcement = await node.announce(…)`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface AnnouncementsOptions {
+  readonly run: RunQuery;
+  /** The same for queries that go on while the node closes. */
+  readonly runLast: RunQuery;
+  readonly commands: Pick<Commands, "announce" | "withdraw">;
+  readonly minAccepted: number;
+  /** Whether the node listens. */
+  readonly isReachable: boolean;
+}
+
+/** A key that core renews. */
+interface Held {
+  readonly key: RecordKey;
+  /** `undefined`: under way, or nobody has it. */
+  announcement: Announcement | undefined;
+  withdrawal: Promise<void> | undefined;
+  retry: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Withdrawals begun at once when the node closes; there may be a thousand of them, and each asks 20 holders twice. */
+const maxClosing = 32;
+/** There was no room for a withdrawal that nobody waits for. */
+const retryMs = 1_000;
+
+export class Announcements {
+  readonly #options: AnnouncementsOptions;
+  /** By key: what core renews, at most its `maxOwnProviders`. */
+  readonly #held = new Map<string, Held>();
+  readonly #withdrawing = new Set<Promise<void>>();
+
+  constructor(options: AnnouncementsOptions) {
+    this.#options = options;
+  }
+
+  /** Those that callers hold; the array is the caller's. */
+  list(): Announcement[] {
+    return [...this.#held.values()].flatMap(({ announcement }) => announcement ?? []);
+  }
+
+  async announce(keyOrName: RecordKey | string, options: AnnounceOptions): Promise<Announcement> {
+    const { run, commands, isReachable } = this.#options;
+    const { minAccepted = this.#options.minAccepted, lifetimeMs } = options;
+    checkMinAccepted(minAccepted);
+    const key = resolveKey(keyOrName);
+    if (!isReachable) {
+      throw new UsageError(
+        "noAddress",
+        "announce: this node is a client, so nobody could reach what it serves; createNode needs `listen`",
+      );
+    }
+    const meta = options.meta === undefined ? undefined : toBytes("meta", options.meta);
+    const said = defined({ meta, lifetimeMs });
+    const held: Held = { key, announcement: undefined, withdrawal: undefined, retry: undefined };
+    const begin = (nowMs: InstantMs, query: QueryOptions): QueryId => {
+      const id = commands.announce(nowMs, key, said, query);
+      this.#replace(held);
+      return id;
+    };
+    try {
+      const { result, end, stats } = await run(options, begin);
+      const { accepted, asked, refusals, holders } = result.type === "stored" ? result : nothingStored;
+      const outcome = { accepted, asked, refusals, end };
+      if (accepted < minAccepted) throw new AnnounceFailed(minAccepted, outcome);
+      held.announcement = this.#announcement(held, { key, ...outcome, holders, stats });
+      return held.announcement;
+    } catch (error) {
+      this.#abandon(held);
+      throw error;
+    }
+  }
+
+  /** Nothing is announced, and nobody is being told so. */
+  get isIdle(): boolean {
+    return this.#held.size === 0 && this.#withdrawing.size === 0;
+  }
+
+  /** Withdraws everything, and resolves after `timeoutMs` at the latest. Nothing may be announced from here on. */
+  async close(timeoutMs: number): Promise<void> {
+    const left = this.#held.values();
+    const withdrawInTurn = async (): Promise<void> => {
+      for (const held of left) await this.#withdraw(held, { timeoutMs }).catch(() => undefined);
+    };
+    const withdrawRest = async (): Promise<void> => {
+      await Promise.all(Array.from({ length: maxClosing }, withdrawInTurn));
+      while (this.#withdrawing.size > 0) await Promise.allSettled(this.#withdrawing);
+    };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([withdrawRest(), timeUp]);
+    clearTimeout(timer);
+  }
+
+  /** Forgets everything: the node renews nothing any more. */
+  clear(): void {
+    for (const { retry } of this.#held.values()) clearTimeout(retry);
+    this.#held.clear();
+  }
+
+  #replace(held: Held): void {
+    const { key } = held.key;
+    clearTimeout(this.#held.get(key)?.retry);
+    this.#held.set(key, held);
+  }
+
+  #announcement(
+    held: Held,
+    figures: Omit<Announcement, "withdraw" | typeof Symbol.asyncDispose>,
+  ): Announcement {
+    const withdraw = (options: OperationOptions = {}): Promise<void> => this.#withdraw(held, options);
+    return { ...figures, withdraw, [Symbol.asyncDispose]: () => withdraw() };
+  }
+
+  #withdraw(held: Held, options: OperationOptions): Promise<void> {
+    if (this.#held.get(held.key.key) !== held) return held.withdrawal ?? Promise.resolve();
+    const withdrawal = this.#runWithdrawal(held, options);
+    held.withdrawal = withdrawal;
+    this.#withdrawing.add(withdrawal);
+    const forget = (): void => void this.#withdrawing.delete(withdrawal);
+    withdrawal.then(forget, forget);
+    return withdrawal;
+  }
+
+  async #runWithdrawal(held: Held, options: OperationOptions): Promise<void> {
+    const { runLast, commands } = this.#options;
+    await runLast(options, (nowMs, query) => {
+      const id = commands.withdraw(nowMs, held.key, query);
+      this.#held.delete(held.key.key);
+      return id;
+    });
+  }
+
+  /** Nobody can end it any more, so it ends now, or as soon as there is room for a query. */
+  #abandon(held: Held): void {
+    if (this.#held.get(held.key.key) !== held) return;
+    this.#withdraw(held, {}).catch(() => {
+      if (this.#held.get(held.key.key) === held) held.retry = setTimeout(() => this.#abandon(held), retryMs);
+    });
+  }
+}
+
+const nothingStored = { accepted: 0, asked: 0, refusals: {}, holders: [] } as const;

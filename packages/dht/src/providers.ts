@@ -1,0 +1,74 @@
+/**
+ * Finding who serves a key: what `findProviders` comes to, in a query of core.
+ */
+import type { Commands, Contact, NodeId, QueryEnd, QueryId, QueryStats, RecordKey } from "@kad/core";
+import { resolveKey } from "./key.ts";
+import { defined, type FindProvidersOptions } from "./options.ts";
+import type { RunQuery } from "./records.ts";
+import { type StreamingQuery, streamingQuery } from "./streaming-query.ts";
+
+/** Somebody who serves a key. What it says of itself, nobody has proven. */
+export interface Provider {
+  /** 32 bytes. */
+  readonly id: NodeId;
+  /** For `send` and `ping`. */
+  readonly contact: Contact;
+  /** What it announced beside its address, 0 to 512 bytes, the caller's own. */
+  readonly meta: Uint8Array;
+  /** What remained when it was heard: it is renewed meanwhile as long as the provider lives. */
+  readonly lifetimeMs: number;
+}
+
+export interface FindProvidersResult {
+  readonly key: RecordKey;
+  /** Each once, this node excluded, in the order heard. Empty with `end: "converged"`: nobody has announced it. */
+  readonly providers: readonly Provider[];
+  /** `timedOut`: those heard when the time was up. `cancelled`: a loop over it was left early. */
+  readonly end: QueryEnd;
+  readonly stats: QueryStats;
+}
+
+/**
+ * Await it for all of them, or iterate over it as they are heard, or both. The loop gives each provider once and then ends
+ * as the promise settles; leaving it early cancels the search. After an abort or a close it first gives those that were
+ * heard, then throws.
+ */
+export interface StreamingFindProviders extends StreamingQuery<Provider, FindProvidersResult> {}
+
+export interface FindProvidersRunner {
+  readonly run: RunQuery;
+  readonly cancel: (query: QueryId) => void;
+  readonly commands: Pick<Commands, "findProviders">;
+}
+
+export function findProviders(
+  { run, cancel, commands }: FindProvidersRunner,
+  keyOrName: RecordKey | string,
+  options: FindProvidersOptions,
+): StreamingFindProviders {
+  return streamingQuery({
+    begin: async (hooks) => {
+      const key = resolveKey(keyOrName);
+      const limit = defined({ limit: options.limit });
+      return await run(
+        options,
+        (nowMs, query) => commands.findProviders(nowMs, key, { ...query, ...limit }),
+        hooks,
+      );
+    },
+    cancel,
+    foundIn: (result) => (result.type === "providers" ? result.providers : []),
+    keyOf: ({ contact }) => contact.id.key,
+    itemOf: provider,
+    outcomeOf: ({ result, end, stats }) => ({
+      key: resolveKey(keyOrName),
+      providers: result.type === "providers" ? result.providers.map(provider) : [],
+      end,
+      stats,
+    }),
+  });
+}
+
+function provider({ contact, meta, lifetimeMs }: Omit<Provider, "id">): Provider {
+  return { id: contact.id, contact, meta, lifetimeMs };
+}
