@@ -70,6 +70,14 @@ export async function runLoad(options: LoadOptions): Promise<LoadFigures> {
   };
 }
 
+/** So many lookups that count for nothing: code is compiled and caches fill, however slow the machine is just now. */
+export async function warmUp(
+  load: Pick<LoadOptions, "network" | "random" | "idBytes">,
+  lookups: number,
+): Promise<void> {
+  await runLoad({ ...load, concurrency: 8, results: 20, forMs: 10_000, atMost: lookups });
+}
+
 async function lookAgain(options: LoadOptions, untilMs: number, lookups: Lookup[]): Promise<void> {
   const { network, random, idBytes, results, atMost = Number.POSITIVE_INFINITY, asker } = options;
   for (;;) {

@@ -63,10 +63,10 @@ export const codecBenchmark: Benchmark = {
 contacts are among those that this node has heard of and told others of, as in a network that stands; *never met*: no
 contact comes twice, as in a flood. bencode is the one in bittorrent-dht's own tree, with the contacts taken apart as
 k-rpc does. dht-rpc sends addresses alone; a node that wants to know who is near has to hash each of them.`,
-  rounds: ({ quick }) => (quick ? 1 : 5),
+  rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) =>
     [8, 20].flatMap((contacts) =>
-      Object.keys(makers).map((name) => ({ name, contacts, forMs: quick ? 60 : 300 })),
+      Object.keys(makers).map((name) => ({ name, contacts, forMs: quick ? 40 : 300 })),
     ),
   measure,
   columns: () => columns,

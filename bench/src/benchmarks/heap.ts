@@ -24,19 +24,23 @@ Before, one small network of the same kind was made and closed, so that code and
 the seconds after; a quiet minute can be deferred work: bittorrent-dht pings after 15 min of silence.`,
   rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) =>
-    Object.keys(contestants).map((name) => ({ name, idleMs: quick ? 500 : 15_000 })),
+    Object.keys(contestants).map((name) => ({
+      name,
+      settleMs: quick ? 500 : 1_500,
+      idleMs: quick ? 500 : 8_000,
+    })),
   measure,
   columns: () => columns,
 };
 
-async function measure({ name, idleMs }: Parameters): Promise<readonly Row[]> {
+async function measure({ name, settleMs, idleMs }: Parameters): Promise<readonly Row[]> {
   const { label, load } = contestant(name as string);
   const make = await load();
   await (await make(4)).close();
   await passed(200);
   const before = collectedMemory();
   const network = await make(nodes);
-  await passed(1_000);
+  await passed(settleMs as number);
   const after = collectedMemory();
   const [requests, bytes] = [network.requests(), network.bytesSent?.()];
   const watch = new Stopwatch();

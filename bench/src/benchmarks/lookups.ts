@@ -1,6 +1,6 @@
 /** Whole networks in one process, over UDP on loopback. */
 import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
-import { runLoad } from "../lookup-load.ts";
+import { runLoad, warmUp } from "../lookup-load.ts";
 import { contestant, contestants } from "../networks/networks.ts";
 import { SeededRandom } from "../seeded-random.ts";
 import { Stopwatch } from "../stopwatch.ts";
@@ -34,19 +34,23 @@ that brought exactly the nearest nodes alive, nearest first, the asker left out 
 round is shown. *Requests*: all that the network sent in that time, for whatever reason, divided by lookups. bittorrent-dht and dht-rpc always look for 20. A lookup of
 bittorrent-dht is that of its k-rpc with \`find_node\`, the cheapest that it has. *Joined*: from making the first node until
 the last one says that it has joined, all at once.`,
-  rounds: ({ quick }) => (quick ? 1 : 5),
+  rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) =>
     (quick ? [32] : [32, 128]).flatMap((size) =>
-      Object.keys(contestants).map((name) => ({ name, size, forMs: quick ? 400 : 1_500 })),
+      Object.keys(contestants).map((name) => ({
+        name,
+        size,
+        forMs: quick ? 300 : 1_200,
+        settleMs: quick ? 400 : 1_000,
+        warm: quick ? 200 : 600,
+      })),
     ),
   measure,
   columns: (table) => (table.endsWith("join") ? joinColumns : loadColumns),
 };
 
-/** What nodes have to say to each other after joining: pings to those who asked, and looking for those who joined with them. */
-const settleMs = 1_000;
-
-async function measure({ name, size, forMs }: Parameters): Promise<readonly Row[]> {
+/** `settleMs`: after joining, nodes ping those who asked them, and look for those who joined with them. */
+async function measure({ name, size, forMs, settleMs, warm }: Parameters): Promise<readonly Row[]> {
   const { label, load, takesResults, idBytes } = contestant(name as string);
   const make = await load();
   const random = new SeededRandom(3);
@@ -55,10 +59,10 @@ async function measure({ name, size, forMs }: Parameters): Promise<readonly Row[
   const network = await make(nodes);
   const joined = joining.read();
   const joinRequests = network.requests();
-  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  await new Promise((resolve) => setTimeout(resolve, settleMs as number));
   const run = (concurrency: number, results: number, ms: number) =>
     runLoad({ network, random, idBytes, concurrency, results, forMs: ms });
-  await run(8, 20, (forMs as number) / 2);
+  await warmUp({ network, random, idBytes }, warm as number);
   const rows: Row[] = [
     {
       table: `${nodes} nodes, join`,

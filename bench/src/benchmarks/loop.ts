@@ -12,7 +12,7 @@ import {
 } from "@kad/core";
 import { udp } from "@kad/transport-udp";
 import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
-import { runLoad } from "../lookup-load.ts";
+import { runLoad, warmUp } from "../lookup-load.ts";
 import { kadNetwork } from "../networks/kad-network.ts";
 import { MemoryNetwork } from "../networks/memory-network.ts";
 import { type Part, partOf, parts } from "../parts.ts";
@@ -26,11 +26,18 @@ interface Step {
   readonly nodes: number;
   readonly results: number;
   readonly forMs: number;
+  /** After joining, nodes look for those that joined with them. */
+  readonly settleMs: number;
 }
 
 const wholeTable = "CPU us per request";
 const partsTable = "each part alone";
 const profileTable = "self time, us per request";
+
+/** Until the compiler has seen enough. */
+const warmLookups = 600;
+/** How many sockets exchange datagrams where there is no node: two, or as many as the network that it is compared with. */
+const meshSockets = 32;
 
 const columns: Readonly<Record<string, readonly Column[]>> = {
   [wholeTable]: [
@@ -48,16 +55,17 @@ const columns: Readonly<Record<string, readonly Column[]>> = {
 export const loopBenchmark: Benchmark = {
   name: "loop",
   title: "Where the time of a request goes",
-  about: `CPU time of both ends together. *node:dgram alone*: two sockets and an echo, 400 bytes there and 850 back (a padded
-findNode and its answer with 20 contacts), 64 in flight: no node in this loop can cost less. *@kad/transport-udp alone*: the
+  about: `CPU time of both ends together. *node:dgram alone*: sockets and an echo, 400 bytes there and 850 back (a padded
+findNode and its answer with 20 contacts), 64 in flight, between two sockets or among ${meshSockets} by chance: no node on dgram can cost less. *@kad/transport-udp alone*: the
 same through the transport. *In memory*: nodes and drivers with no socket between them. The parts alone run on data that
 sits in the processor's caches; a request needs each of them once. The profile counts samples by source file; what the compiler inlines is counted
 where it was inlined to, and *native code* includes the system calls.`,
-  rounds: ({ quick }) => (quick ? 1 : 3),
+  rounds: ({ quick }) => (quick ? 1 : 2),
   contestants: ({ quick }) =>
     (
       [
-        { what: "dgram" },
+        { what: "dgram", nodes: 2 },
+        { what: "dgram", nodes: meshSockets },
         { what: "transport" },
         { what: "memory", nodes: 32, results: 20 },
         { what: "memory", nodes: 32, results: 8 },
@@ -70,27 +78,27 @@ where it was inlined to, and *native code* includes the system calls.`,
         { what: "profile", on: "dgram" },
       ] as Parameters[]
     )
-      .filter(({ nodes }) => !quick || nodes !== 128)
-      .map((parameters) => ({ ...parameters, forMs: quick ? 300 : 1_000 })),
+      .filter(({ nodes, results }) => !quick || (nodes !== 128 && results !== 8))
+      .map((parameters) => ({ ...parameters, forMs: quick ? 150 : 1_000, settleMs: quick ? 400 : 1_000 })),
   measure,
   columns: (table) => columns[table] ?? [],
 };
 
 async function measure(parameters: Parameters): Promise<readonly Row[]> {
-  const { what, on, nodes, results, forMs } = parameters as unknown as Step;
+  const { what, on, nodes, results, forMs, settleMs } = parameters as unknown as Step;
   switch (what) {
     case "dgram":
-      return [whole("node:dgram alone, an echo", { us: await echoOnDgram(forMs) })];
+      return [whole(`node:dgram alone, ${nodes} sockets`, { us: await echoOnDgram(nodes, forMs) })];
     case "transport":
-      return [whole("@kad/transport-udp alone, an echo", { us: await echoOnTransport(forMs) })];
+      return [whole("@kad/transport-udp alone, 2 sockets", { us: await echoOnTransport(forMs) })];
     case "memory":
       return [inMemory(nodes, results, forMs)];
     case "network":
-      return [await onDgram(nodes, results, forMs)];
+      return [await onDgram(nodes, results, forMs, settleMs)];
     case "parts":
       return measureParts(forMs / 2);
     case "profile":
-      return on === "memory" ? profileMemory(forMs) : profileDgram(forMs);
+      return on === "memory" ? profileMemory(forMs) : profileDgram(forMs, settleMs);
   }
 }
 
@@ -108,17 +116,25 @@ async function bound(): Promise<Socket> {
   return socket;
 }
 
-async function echoOnDgram(forMs: number): Promise<number> {
-  const [asking, answering] = await Promise.all([bound(), bound()]);
+async function echoOnDgram(sockets: number, forMs: number): Promise<number> {
+  const all = await Promise.all(Array.from({ length: sockets }, bound));
+  const ports = all.map((socket) => socket.address().port);
   const [request, answer] = [Buffer.alloc(requestBytes, 1), Buffer.alloc(answerBytes, 1)];
-  const port = answering.address().port;
-  answering.on("message", (_bytes, from) => answering.send(answer, from.port, from.address));
+  const random = new SeededRandom(8);
   const us = await measureEcho(forMs, (onAnswer) => {
-    asking.on("message", onAnswer);
-    return () => asking.send(request, port, "127.0.0.1");
+    for (const socket of all) {
+      socket.on("message", ({ length }, from) => {
+        if (length === requestBytes) socket.send(answer, from.port, from.address);
+        else onAnswer();
+      });
+    }
+    return () => {
+      const from = random.below(sockets);
+      const to = (from + 1 + random.below(sockets - 1)) % sockets;
+      all[from]?.send(request, ports[to] as number, "127.0.0.1");
+    };
   });
-  asking.close();
-  answering.close();
+  for (const socket of all) socket.close();
   return us;
 }
 
@@ -203,18 +219,18 @@ function lookupsInMemory(
   const before = network.requests();
   let lookups = 0;
   do {
-    network.lookups(320, 32, results, () => {
+    network.lookups(warmLookups, 32, results, () => {
       lookups++;
     });
   } while (performance.now() < untilMs);
   return { lookups, requests: network.requests() - before };
 }
 
-async function onDgram(nodes: number, results: number, forMs: number): Promise<Row> {
+async function onDgram(nodes: number, results: number, forMs: number, settleMs: number): Promise<Row> {
   const network = await kadNetwork(nodes);
-  await passed(1_000); // nodes look for those who joined with them
+  await passed(settleMs);
   const load = { network, random: new SeededRandom(5), idBytes: 32, concurrency: 32, results, forMs };
-  await runLoad(load);
+  await warmUp(load, warmLookups);
   const { cpuUsPerRequest, requestsPerLookup, cpuMsPerLookup } = await runLoad(load);
   await network.close();
   return whole(`@kad/core on dgram, ${nodes} nodes, ${results} results`, {
@@ -294,11 +310,11 @@ async function profileMemory(forMs: number): Promise<readonly Row[]> {
   return profileRows("memory", shares, requests);
 }
 
-async function profileDgram(forMs: number): Promise<readonly Row[]> {
+async function profileDgram(forMs: number, settleMs: number): Promise<readonly Row[]> {
   const network = await kadNetwork(32);
-  await passed(1_000);
+  await passed(settleMs);
   const load = { network, random: new SeededRandom(7), idBytes: 32, concurrency: 32, results: 20 };
-  await runLoad({ ...load, forMs });
+  await warmUp(load, warmLookups);
   const before = network.requests();
   const shares = await profiled(() => runLoad({ ...load, forMs: 2 * forMs }));
   const rows = profileRows("dgram", shares, network.requests() - before);

@@ -51,12 +51,12 @@ export const tableBenchmark: Benchmark = {
 Calls for each second of CPU time. *Exact*: the answers that hold the nearest of all that the table kept; *sorted*: those
 with the nearest in front. A table that answers otherwise does other work: it is shown, and not compared. \`@kad/core\`
 keeps up to 20 replacements for each full bucket besides, which k-bucket does not.`,
-  rounds: ({ quick }) => (quick ? 1 : 5),
+  rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) =>
     [32, 20].flatMap((idBytes) =>
       Object.keys(makers)
         .filter((name) => name !== "dhtRpc" || idBytes === 32)
-        .map((name) => ({ name, idBytes, forMs: quick ? 100 : 400 })),
+        .map((name) => ({ name, idBytes, forMs: quick ? 60 : 400 })),
     ),
   measure,
   columns: () => columns,
