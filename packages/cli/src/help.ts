@@ -51,7 +51,7 @@ export function helpOf(command: Command): string {
     return [`--${name} ${spec.value}`, `${spec.summary}${from}`];
   });
   return paragraphs([
-    `kad ${command.name}: ${command.summary}`,
+    wrap(`kad ${command.name}: ${command.summary}`, width),
     `Usage: ${usageLine(command)}`,
     ...command.description.map((text) => wrap(text, width)),
     ...(args.length === 0 ? [] : [section("Arguments", args)]),

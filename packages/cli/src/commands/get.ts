@@ -7,6 +7,7 @@ import { defaultClientTimeoutMs, withClient } from "../client.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { Failure } from "../failure.ts";
+import type { Io } from "../io.ts";
 import { writeEvent } from "../json.ts";
 import { keyArgument, nameOption, readKey } from "../key-argument.ts";
 import { bootstrap, json, timeout } from "../options.ts";
@@ -16,7 +17,7 @@ export const get: Command = defineCommand({
   name: "get",
   summary: "Fetch a record and write its value to standard output",
   description: [
-    "Writes exactly the bytes that were stored, without a line end of its own. Where nobody has the record, the exit " +
+    "Writes exactly the bytes that were stored, without a line end of its own (a terminal gets one). Where nobody has the record, the exit " +
       "code is 3.",
     "With --json the event value has them as base64, and as text where they are UTF-8.",
   ],
@@ -40,10 +41,18 @@ export const get: Command = defineCommand({
       throw failureOfWalk(end) ?? new Failure(exitCode.notFound, `nobody has ${name ?? args[0]}`);
     }
     if (options.json) writeEvent(io.stdout, "value", fieldsOf(found, value));
-    else io.stdout.write(value);
+    else writeValue(io, value);
     return exitCode.ok;
   },
 });
+
+const lineFeed = 0x0a;
+
+/** Byte for byte; only on a terminal the prompt that follows gets a line of its own. */
+function writeValue({ stdout, isTTY }: Io, value: Uint8Array): void {
+  stdout.write(value);
+  if (isTTY && value.at(-1) !== lineFeed) stdout.write("\n");
+}
 
 function fieldsOf({ key, holders, stats }: GetResult, value: Uint8Array): Record<string, unknown> {
   const base64 = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");

@@ -94,7 +94,7 @@ async function runNode(settings: NodeSettings, view: View, end: AbortSignal): Pr
 
 /** Loopback stays on loopback: nobody is exposed to the network who did not ask for it. */
 export function defaultListen(seeds: readonly string[]): readonly string[] {
-  const isLocal = seeds.every((seed) => /^udp:\/\/(127\.|localhost:|\[::1\])/i.test(seed));
+  const isLocal = seeds.every((seed) => /^udp:\/\/(127\.[0-9.]+|localhost|\[::1\]):/i.test(seed));
   const isIpv6 = (seed: string): boolean => /^udp:\/\/\[/i.test(seed);
   const needsIpv4 = seeds.length === 0 || seeds.some((seed) => !isIpv6(seed));
   const ipv4 = isLocal ? "udp://127.0.0.1:0" : "udp://0.0.0.0:0";

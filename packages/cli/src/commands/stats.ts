@@ -71,7 +71,7 @@ const width = 200;
 function tellText(io: Io, { networkSize, met, health, lookup, ping }: Survey): void {
   const size =
     networkSize === undefined
-      ? "not known; take more --lookups"
+      ? "not known: too few lookups, or too few nodes"
       : `about ${grouped(Math.round(networkSize))} nodes`;
   const rows: [string, string][] = [
     ["network size", size],

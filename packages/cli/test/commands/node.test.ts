@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defaultListen } from "../../src/commands/node.ts";
+import { begin, run } from "../support/io.ts";
+import { openNetwork, type TestNetwork } from "../support/network.ts";
+
+let network: TestNetwork;
+
+beforeEach(async () => {
+  network = await openNetwork(2);
+});
+
+afterEach(async () => {
+  await network.close();
+});
+
+describe("kad node", () => {
+  it("says first where it listens, then that it has joined and whom it met, and ends by a signal", async () => {
+    const argv = ["node", "--listen", "udp://127.0.0.1:0", "--bootstrap", network.url, "--json"];
+    const { io, code } = begin(argv);
+    await io.until(/"event":"joined"/);
+    io.abort();
+    expect(await code).toBe(0);
+    const [listening, ...others] = io.events;
+    expect(listening).toEqual({
+      event: "listening",
+      id: expect.stringMatching(/^[0-9a-f]{64}$/),
+      addresses: [expect.stringMatching(/^udp:\/\/127\.0\.0\.1:[1-9]\d*$/)],
+    });
+    expect(io.out.startsWith('{"event":"listening","id":"')).toBe(true);
+    const contacts = network.nodes.length;
+    expect(io.eventsOf("joined")).toEqual([
+      {
+        event: "joined",
+        contacts,
+        requests: expect.any(Number),
+        rounds: expect.any(Number),
+        hops: expect.any(Number),
+        durationMs: expect.any(Number),
+      },
+    ]);
+    const peers = io.eventsOf("peer").map(({ id, addresses }) => [id, addresses]);
+    expect(new Map(peers as [string, string[]][])).toEqual(
+      new Map(network.nodes.map((node) => [node.id.toHex(), node.addresses])),
+    );
+    expect(others.at(-1)).toEqual({ event: "stopped" });
+  });
+
+  it("is a server that others can find", async () => {
+    const { io, code } = begin(["node", "--bootstrap", network.url, "--json"]);
+    await io.until(/"event":"joined"/);
+    const [{ id, addresses } = {}] = io.events;
+    const [node] = network.nodes;
+    const pong = await node?.ping(addresses?.[0] as string);
+    expect(pong?.contact?.id.toHex()).toBe(id);
+    io.abort();
+    await code;
+  });
+
+  it("tells people the same in lines", async () => {
+    const { io, code } = begin(["node", "--bootstrap", network.url]);
+    await io.until(/^joined/m);
+    io.abort();
+    expect(await code).toBe(0);
+    const [listening, id, join, ...others] = io.out.split("\n");
+    const address = /^listening {2}(udp:\/\/127\.0\.0\.1:\d+)$/.exec(listening as string)?.[1];
+    expect(id).toMatch(/^id {9}[0-9a-f]{64}$/);
+    expect(join).toBe(`to join it  npx kad node --bootstrap ${address}`);
+    expect(others).toContainEqual(expect.stringMatching(/^joined {5}2 nodes answered: \d+ requests, /));
+    expect(others).toContainEqual(expect.stringMatching(/^met {8}[0-9a-f]{8}… at udp:.* 2 so far$/));
+    expect(others.slice(-2)).toEqual(["stopped", ""]);
+  });
+
+  it("tells of those that join later, and counts those that it does not name", async () => {
+    const { io, code } = begin(["node"]);
+    const [, address = ""] = await io.until(/^listening {2}(\S+)$/m);
+    for (const node of [...network.nodes, await network.add(), await network.add()]) {
+      await node.bootstrap([address]);
+    }
+    const [, more] = await io.until(/^met .*? and (\d+) more; 4 so far$|^met .* 4 so far$/m);
+    if (more !== undefined) expect(more).toBe("1");
+    io.abort();
+    await code;
+  });
+
+  it("ends when standard input does, where it was told so", async () => {
+    let close = (): void => undefined;
+    const closed = new Promise<void>((resolve) => {
+      close = resolve;
+    });
+    async function* open(): AsyncGenerator<string> {
+      yield "what it says does not matter\n";
+      await closed;
+    }
+    const { io, code } = begin(["node", "--exit-with-stdin", "--json"], { stdin: open() });
+    await io.until(/"event":"listening"/);
+    close();
+    expect(await code).toBe(0);
+    expect(io.events.map(({ event }) => event)).toEqual(["listening", "stopped"]);
+  });
+
+  it("ends as well when standard input breaks", async () => {
+    // biome-ignore lint/correctness/useYield: it breaks before it gives anything
+    async function* broken(): AsyncGenerator<string> {
+      throw new Error("the pipe broke");
+    }
+    expect((await run(["node", "--exit-with-stdin"], { stdin: broken() })).code).toBe(0);
+  });
+
+  it("ends in order when the signal comes while it joins", async () => {
+    const { io, code } = begin(["node", "--bootstrap", await network.silentUrl(), "--json"]);
+    await io.until(/"event":"listening"/);
+    io.abort();
+    expect(await code).toBe(0);
+    expect(io.events.at(-1)).toEqual({ event: "stopped" });
+  });
+
+  it("does nothing when the signal comes before it listens", async () => {
+    const { io, code } = begin(["node", "--json"]);
+    io.abort();
+    expect(await code).toBe(0);
+    expect(io.out).toBe("");
+  });
+
+  it("gives up when nobody answers, and says at which address", async () => {
+    const url = await network.silentUrl();
+    const io = await run(["node", "--bootstrap", url, "--timeout", "50ms", "--json"]);
+    expect(io).toMatchObject({ code: 4, err: `kad: no node answered at ${url}; is one running there?\n` });
+    expect(io.events.map(({ event }) => event)).toEqual(["listening", "stopped"]);
+  });
+
+  it("says of an address in use that it is, and what to do", async () => {
+    const io = await run(["node", "--listen", network.url]);
+    const message = `${network.url} is in use by another program; choose another port, or port 0 for any free one`;
+    expect(io).toMatchObject({ code: 5, out: "", err: `kad: ${message}\n` });
+  });
+
+  it.each([
+    [["--listen", "udp://127.0.0.1:99999"], /the port is over 65535$/],
+    [["--listen", "tcp://127.0.0.1:1"], /^listen|--listen: .*allowed is udp/],
+    [["--bootstrap", "udp://300.0.0.1:1"], /udp:\/\/300\.0\.0\.1:1/],
+    [["--bootstrap", "udp://[::1]:1", "--listen", "udp://127.0.0.1:0"], /^--bootstrap: .*no socket for it/],
+  ])("refuses %j as wrong usage", async (argv, message) => {
+    const io = await run(["node", ...argv]);
+    expect([io.code, io.out]).toEqual([2, ""]);
+    expect(io.err.replace(/^kad: /, "").trimEnd()).toMatch(message);
+  });
+});
+
+describe("where a node listens that was not told", () => {
+  it.each([
+    [[], ["udp://127.0.0.1:0"]],
+    [["udp://127.0.0.1:4100"], ["udp://127.0.0.1:0"]],
+    [["udp://127.1.2.3:1", "udp://localhost:2"], ["udp://127.0.0.1:0"]],
+    [["udp://[::1]:1"], ["udp://[::1]:0"]],
+    [
+      ["udp://[::1]:1", "udp://127.0.0.1:1"],
+      ["udp://127.0.0.1:0", "udp://[::1]:0"],
+    ],
+    [["udp://192.0.2.1:1"], ["udp://0.0.0.0:0"]],
+    [["udp://[2001:db8::1]:1"], ["udp://[::]:0"]],
+    [["udp://127.0.0.1:1", "udp://host.example:1"], ["udp://0.0.0.0:0"]],
+    [["udp://127.0.0.1.example:1"], ["udp://0.0.0.0:0"]],
+  ])("with the bootstrap nodes %j it is %j", (seeds, listen) => {
+    expect(defaultListen(seeds)).toEqual(listen);
+  });
+});

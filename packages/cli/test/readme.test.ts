@@ -1,0 +1,48 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { kadFromSource } from "./support/io.ts";
+import { bound } from "./support/network.ts";
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kad-readme-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+it("opens with lines that run in a shell, and print what they say", { timeout: 60_000 }, async () => {
+  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+  const [, lines = ""] = /```sh\n(.*?)```/s.exec(readme) ?? [];
+  const shim = `#!/bin/sh\nexec ${kadFromSource.map((word) => `'${word}'`).join(" ")} "$@"\n`;
+  await writeFile(join(folder, "kad"), shim);
+  await chmod(join(folder, "kad"), 0o755);
+  const script = lines
+    .replaceAll("4100", String(await freePort()))
+    .replace("> node.log", `> ${folder}/node.log`);
+  const { PATH = "" }: { PATH?: string } = process.env;
+  const env = { ...process.env, PATH: `${folder}:${PATH}` };
+  const cwd = new URL("..", import.meta.url);
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", `${script}\nwait`], { env, cwd });
+  expect(stderr).toBe("");
+  const promised = [...lines.matchAll(/# → (.*)/g)].map(([, text = ""]) => text);
+  expect(promised).toEqual(["hello", "back at noon"]);
+  for (const text of promised) expect(stdout).toContain(text);
+  expect(stdout).toMatch(/[0-9a-f]{64} +\d+ bits +udp:\/\/127\.0\.0\.1:\d+$/m);
+  expect(stdout).toMatch(/answered in [\d.]+ ms$/m);
+  expect(stdout).toMatch(/^ +nodes met +1, of which 1 answered a ping$/m);
+  expect(await readFile(join(folder, "node.log"), "utf8")).toMatch(/^listening .*\nstopped\n$/s);
+});
+
+async function freePort(): Promise<number> {
+  const socket = await bound(0);
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
+}

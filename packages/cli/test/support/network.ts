@@ -1,0 +1,46 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { createNode, type DhtNode } from "@kad/dht";
+
+/** Nodes on loopback that have all joined through the first. */
+export async function openNetwork(size: number): Promise<TestNetwork> {
+  const network = new TestNetwork();
+  for (let i = 0; i < size; i++) await network.add();
+  return network;
+}
+
+export class TestNetwork {
+  readonly nodes: DhtNode[] = [];
+  readonly #sockets: Socket[] = [];
+
+  async add(): Promise<DhtNode> {
+    const bootstrap = this.nodes.length === 0 ? [] : [this.url];
+    const node = await createNode({ listen: "udp://127.0.0.1:0", bootstrap, security: "none" });
+    this.nodes.push(node);
+    return node;
+  }
+
+  get url(): string {
+    return this.nodes[0]?.addresses[0] as string;
+  }
+
+  /** The address of a socket that never answers. */
+  async silentUrl(): Promise<string> {
+    const socket = await bound(0);
+    this.#sockets.push(socket);
+    return `udp://127.0.0.1:${socket.address().port}`;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.splice(0).map((node) => node.close()));
+    for (const socket of this.#sockets.splice(0)) socket.close();
+  }
+}
+
+/** A UDP socket on a port of loopback; rejects when somebody else has it. */
+export async function bound(port: number): Promise<Socket> {
+  const socket = createSocket("udp4");
+  socket.bind(port, "127.0.0.1");
+  await once(socket, "listening");
+  return socket;
+}
