@@ -292,15 +292,29 @@ describe("the context", () => {
       node.findNode(peerId),
       node.get(peerId),
       node.put(record),
+      node.announce(peerId, { lifetimeMs: 60_000 }),
+      node.withdraw(peerId),
+      node.findProviders(peerId, { limit: 5 }),
       node.send(seed, "chat", new Uint8Array()),
       node.reply({ id: 1 }, new Uint8Array()),
       node.cancel(1),
       node.addContact(contact),
-    ]).toEqual([1, 2, 3, 4, 5, 6, true, true, { type: "inserted" }]);
+    ]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, true, true, { type: "inserted" }]);
     expect(machine.trace.filter((call) => !call.startsWith("transmit"))).toEqual(
-      ["bootstrap", "ping", "findNode", "get", "put", "send", "reply", "cancel", "addContact"].map(
-        (name) => `${name}@4`,
-      ),
+      [
+        "bootstrap",
+        "ping",
+        "findNode",
+        "get",
+        "put",
+        "announce",
+        "withdraw",
+        "findProviders",
+        "send",
+        "reply",
+        "cancel",
+        "addContact",
+      ].map((name) => `${name}@4`),
     );
     expect(machine.outgoing).toEqual([]);
     expect([node.nowMs(), node.id, node.table, node.stats()]).toEqual([

@@ -2,8 +2,8 @@
  * Providers in networks of real nodes on virtual time: announced, found, renewed, withdrawn, and lied about.
  */
 import { describe, expect, it } from "vitest";
-import type { NodeLimits, Provider, QueryFinished } from "../src/index.ts";
-import { NodeId, UsageError } from "../src/index.ts";
+import type { NodeLimits, Protocol, Provider, QueryFinished } from "../src/index.ts";
+import { NodeId, nativeProtocol, UsageError } from "../src/index.ts";
 import { type Host, Network, type NetworkOptions, sha256 } from "./pair.ts";
 
 const minute = 60_000;
@@ -138,17 +138,17 @@ describe("a popular key", () => {
 
   it("is found while it is being found", () => {
     const asker = askers.find(({ node }) => node.stats().gauges.providers.used === 0) as Host;
-    const query = asker.node.findProviders(network.nowMs, key, { limit: 100, progress: true });
+    const query = asker.node.findProviders(network.nowMs, key, { limit: 1_000, progress: true });
     const { result } = network.finish(asker, query);
     const sizes = asker.events.flatMap((event) =>
       event.type === "queryProgressed" && event.query === query && event.result.type === "providers"
         ? [event.result.providers.length]
         : [],
     );
-    expect(sizes.length).toBeGreaterThanOrEqual(2);
+    expect(sizes.length).toBeGreaterThan(5);
     expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
-    expect(sizes[0]).toBeLessThan(100);
-    expect((result as Found).providers.length).toBe(100);
+    expect(sizes[0]).toBeLessThan(150);
+    expect((result as Found).providers.length).toBe(300);
   });
 });
 
@@ -467,5 +467,29 @@ describe("a node refuses at once to announce", () => {
     ])
       expect(caught(call)).toMatchObject({ code: "closed" });
     expect(own.nextDeadline()).toBeUndefined();
+  });
+});
+
+describe("a protocol without requests for providers", () => {
+  it("ends what needs them at once, with the reason, and renews nothing", () => {
+    const network = join(3);
+    const native = nativeProtocol({ addresses: network.addresses });
+    const protocol: Protocol = {
+      name: "without",
+      idBytes: 32,
+      requests: new Set(
+        [...native.requests].filter((type) => !type.endsWith("Providers") && !type.endsWith("Provider")),
+      ),
+      decode: (message) => native.decode(message),
+      encode: (message, into, room, padded) => native.encode(message, into, room, padded),
+    };
+    const host = network.add({ protocol });
+    bootstrapAll(network, [host]);
+    const announced = announce(network, host);
+    expect([announced.end, announced.result.refusals]).toEqual(["exhausted", { unsupported: 1 }]);
+    expect(find(network, host)).toMatchObject({ end: "exhausted", result: { providers: [], contacts: [] } });
+    const withdrawn = network.finish(host, host.node.withdraw(network.nowMs, key));
+    expect(withdrawn).toMatchObject({ end: "converged", result: { asked: 0 } });
+    expect(host.node.stats().gauges.ownProviders.used).toBe(0);
   });
 });
