@@ -25,6 +25,8 @@ export interface QueryOptions {
   readonly quorum?: number;
   /** Whether `queryProgressed` events are wanted; false by default, since most callers want the end alone. */
   readonly progress?: boolean;
+  /** Whether the query's events carry an {@link Explanation}: who was asked, skipped or dropped, and why. Default false. */
+  readonly explain?: boolean;
 }
 
 export interface FindProvidersOptions extends QueryOptions {

@@ -105,12 +105,14 @@ export class DisjointLookup implements Walk {
       if (step.type !== "ask") return step;
       const { id } = step.contact;
       const groups = this.#groupsOf(step.contact);
-      if (!this.#owners.has(id.key) && this.#subnets.fits(groups)) {
+      const isTaken = this.#owners.has(id.key);
+      if (!isTaken && this.#subnets.fits(groups)) {
         this.#owners.set(id.key, path);
         this.#subnets.add(groups);
         return step;
       }
       path.onFailure(id);
+      this.#options.onSkip?.(step.contact, isTaken ? "otherPath" : "subnet");
     }
   }
 

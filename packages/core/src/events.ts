@@ -4,6 +4,7 @@
 import type { Address } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import type { KadError } from "./errors.ts";
+import type { Explanation } from "./explanation.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { RefusalReason } from "./protocol.ts";
@@ -88,6 +89,8 @@ export interface QueryFinished {
   readonly end: QueryEnd;
   readonly result: QueryResult;
   readonly stats: QueryStats;
+  /** Where the query was begun with `explain`. */
+  readonly explanation?: Explanation;
 }
 
 export interface RequestTimeout {
@@ -132,6 +135,8 @@ export type NodeEvent =
       readonly query: QueryId;
       readonly step: number;
       readonly result: QueryResult;
+      /** So far, where the query was begun with `explain`. */
+      readonly explanation?: Explanation;
     }
   | QueryFinished
   /** The peer answered us; never on hearsay. Once for each entry into the table. */

@@ -26,6 +26,13 @@ export {
   type UsageErrorCode,
 } from "./errors.ts";
 export type * from "./events.ts";
+export {
+  type ExplainedEvent,
+  type ExplainedStep,
+  type Explanation,
+  formatExplanation,
+  type SkipReason,
+} from "./explanation.ts";
 export { immutableKey, immutableRecord, immutableValidator } from "./immutable-record.ts";
 export { labelled } from "./label.ts";
 export {

@@ -16,6 +16,7 @@
 import type { Address } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import { compareDistance } from "./distance.ts";
+import type { SkipReason } from "./explanation.ts";
 import type { NodeId } from "./node-id.ts";
 
 export interface LookupOptions {
@@ -31,6 +32,8 @@ export interface LookupOptions {
   /** Candidates of one subnet that are asked. */
   readonly maxPerSubnet: number;
   readonly groupOf: (address: Address) => string | undefined;
+  /** Told of everybody who is heard of and not taken, or dropped again. */
+  readonly onSkip?: ((contact: Contact, reason: SkipReason) => void) | undefined;
 }
 
 /**
@@ -261,11 +264,15 @@ export class Lookup {
 
   #add(contact: Contact, hops: number): void {
     if (this.#byId.has(contact.id.key) || contact.id.key === this.#options.self.key) return;
-    if (this.#isBeyondHorizon(contact.id)) return;
+    const { onSkip } = this.#options;
     const place = this.#placeOf(contact.id);
-    if (place >= this.#capacity) return;
+    if (this.#isBeyondHorizon(contact.id) || place >= this.#capacity) {
+      onSkip?.(contact, "tooFar");
+      return;
+    }
     if (!this.#countSubnets(contact, 1)) {
       this.#subnetRefusals++;
+      onSkip?.(contact, "subnet");
       return;
     }
     const candidate: MutableCandidate = { contact, state: "unasked", hops, round: 0 };
@@ -305,6 +312,7 @@ export class Lookup {
       if (state !== "failed") this.#countSubnets(contact, -1);
       if (state === "answered") this.#answered--;
       if (!this.#isBeyondHorizon(contact.id)) this.#horizon = contact.id;
+      if (state === "unasked") this.#options.onSkip?.(contact, "tooFar");
       return;
     }
   }

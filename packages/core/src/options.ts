@@ -68,6 +68,8 @@ export interface NodeLimits {
   readonly suspectAfterFailures: number;
   /** How long it stays suspect. */
   readonly suspectMs: number;
+  /** Steps kept of a query that is to be explained; those after are counted. */
+  readonly maxExplainedSteps: number;
   /** Requests unanswered at once, those overdue not counted. */
   readonly maxInFlight: number;
   /** Unanswered requests among those sent in the last window. */
@@ -185,6 +187,7 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   maxPeerHistories: spec(4_096, "", 16, 1_000_000, "(ours)"),
   suspectAfterFailures: spec(2, "", 1, 255, "(ours) one loss is ordinary, two in a row are a sign"),
   suspectMs: spec(5 * minute, "ms", 0, longestMs, "(ours) the liveness interval"),
+  maxExplainedSteps: spec(512, "", 1, 65_535, "(ours) some 100 peers with five steps each"),
   maxInFlight: spec(160, "", 1, 65_535, "dht-rpc: 2 × 80"),
   maxInFlightPerWindow: spec(80, "", 1, 65_535, "dht-rpc"),
   inFlightWindowMs: spec(750, "ms", 1, longestMs, "dht-rpc"),

@@ -120,7 +120,9 @@ export class Queries implements AnnouncerQueries {
   progress(id: QueryId): NodeEvent | undefined {
     const progress = this.#pool.progress(id);
     if (progress === undefined) return undefined;
-    return { type: "queryProgressed", query: id, step: progress.step, result: progress.query.result() };
+    const { step, query, explanation } = progress;
+    const explained = explanation === undefined ? {} : { explanation };
+    return { type: "queryProgressed", query: id, step, result: query.result(), ...explained };
   }
 
   pollTransmit: QueryPool["pollTransmit"] = (nowMs, into) => this.#pool.pollTransmit(nowMs, into);
@@ -141,7 +143,7 @@ export class Queries implements AnnouncerQueries {
   bootstrap(nowMs: InstantMs, seeds: readonly Seed[], options: QueryOptions): QueryId {
     const { self, table, onJoined } = this.#options;
     const resolved = this.#resolve(options, this.#limits.bucketSize);
-    const walk = this.#lookup(self, resolved);
+    const walk = this.#lookup(nowMs, self, resolved);
     walk.addSeeds(table.closest(self, this.#limits.bucketSize));
     const finish: OnEnd = (endMs, finished) => {
       if (finished.end === "converged") onJoined(endMs);
@@ -296,7 +298,7 @@ export class Queries implements AnnouncerQueries {
   #begin(
     nowMs: InstantMs,
     query: Query,
-    { timeoutMs, progress }: ResolvedQueryOptions,
+    { timeoutMs, progress, trace }: ResolvedQueryOptions,
     { walk, finish, isOwn = false }: Ending = {},
   ): QueryId {
     const onEnd = (endMs: InstantMs, finished: QueryFinished) => {
@@ -304,7 +306,7 @@ export class Queries implements AnnouncerQueries {
       finish?.(endMs, finished);
       if (!isOwn) this.#options.events.push(finished);
     };
-    return this.#pool.begin(nowMs, query, { timeoutMs, progress, onEnd });
+    return this.#pool.begin(nowMs, query, { timeoutMs, progress, trace, onEnd });
   }
 
   /** What a walk that converged tells about the size of the network, and about a neighbourhood that is too dense. */
@@ -335,21 +337,23 @@ export class Queries implements AnnouncerQueries {
     const seeds = table.closest(target, Math.max(this.#limits.bucketSize, options.results));
     const walk =
       options.paths === 1
-        ? this.#lookup(target, options)
-        : new DisjointLookup(this.#lookupOptions(target, options), options.paths);
+        ? this.#lookup(nowMs, target, options)
+        : new DisjointLookup(this.#lookupOptions(nowMs, target, options), options.paths);
     walk.addSeeds(seeds);
     return walk;
   }
 
-  #lookup(target: NodeId, options: ResolvedQueryOptions): Lookup {
-    return new Lookup(this.#lookupOptions(target, options));
+  #lookup(nowMs: InstantMs, target: NodeId, options: ResolvedQueryOptions): Lookup {
+    return new Lookup(this.#lookupOptions(nowMs, target, options));
   }
 
   #lookupOptions(
+    nowMs: InstantMs,
     target: NodeId,
-    { results, parallelism }: ResolvedQueryOptions,
+    { results, parallelism, trace }: ResolvedQueryOptions,
   ): ConstructorParameters<typeof Lookup>[0] {
     const { self, groupOf } = this.#options;
+    trace?.begin(nowMs, target);
     const { stalledParallelism, maxCandidates, maxPerSubnetInLookup } = this.#limits;
     return {
       target,
@@ -360,6 +364,7 @@ export class Queries implements AnnouncerQueries {
       maxCandidates,
       maxPerSubnet: maxPerSubnetInLookup,
       groupOf,
+      onSkip: trace === undefined ? undefined : (contact, reason) => trace.skipped(contact, reason),
     };
   }
 

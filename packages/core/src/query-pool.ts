@@ -7,6 +7,7 @@
 
 import type { Seed } from "./contact.ts";
 import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
+import type { Explanation, QueryTrace } from "./explanation.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 import type { RequestType, ResponseMessage } from "./protocol.ts";
@@ -30,8 +31,16 @@ export interface QueryPoolOptions {
 export interface QuerySettings {
   readonly timeoutMs: number;
   readonly progress: boolean;
+  /** Written to, where the query is to be explained. */
+  readonly trace?: QueryTrace | undefined;
   /** For queries of the node's own: called instead of an event. */
   readonly onEnd?: (nowMs: InstantMs, finished: QueryFinished) => void;
+}
+
+export interface QueryProgress {
+  readonly step: number;
+  readonly query: Query;
+  readonly explanation: Explanation | undefined;
 }
 
 /** A query under way, and the owner of its requests. Its own timer is its deadline. */
@@ -66,17 +75,20 @@ class RunningQuery extends Timer implements RequestOwner {
   onResponse(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void {
     this.requests.delete(request);
     this.responseCount++;
+    this.settings.trace?.answered(nowMs, request.to, response);
     this.query.onResponse(nowMs, request, response, from);
     this.#pool.onReport(nowMs, this);
     this.#pool.onProgress(this);
   }
 
   onSlow(nowMs: InstantMs, request: PendingRequest): void {
+    this.settings.trace?.add(nowMs, request.to, { type: "slow" });
     this.query.onSlow(request);
     this.#pool.onReport(nowMs, this);
   }
 
   onOverdue(nowMs: InstantMs, request: PendingRequest): void {
+    this.settings.trace?.add(nowMs, request.to, { type: "overdue" });
     this.query.onOverdue(request);
     this.#pool.onReport(nowMs, this);
   }
@@ -84,6 +96,7 @@ class RunningQuery extends Timer implements RequestOwner {
   onFailure(nowMs: InstantMs, request: PendingRequest, reason: FailureReason): void {
     this.requests.delete(request);
     this.failureCount++;
+    this.settings.trace?.add(nowMs, request.to, { type: "failed", reason });
     this.query.onFailure(nowMs, request, reason);
     this.#pool.onReport(nowMs, this);
     this.#pool.onProgress(this);
@@ -127,6 +140,7 @@ export class QueryPool {
     const id = ++this.#lastId;
     const running = new RunningQuery(this, id, query, settings, nowMs);
     this.#running.set(id, running);
+    settings.trace?.begin(nowMs);
     this.#options.timers.set(running, nowMs + settings.timeoutMs);
     this.onReport(nowMs, running);
     return id;
@@ -149,9 +163,11 @@ export class QueryPool {
     for (const running of this.#running.values()) this.#makeReady(running);
   }
 
-  progress(id: QueryId): { readonly step: number; readonly query: Query } | undefined {
+  progress(id: QueryId): QueryProgress | undefined {
     const running = this.#running.get(id);
-    return running === undefined ? undefined : { step: ++running.step, query: running.query };
+    if (running === undefined) return undefined;
+    const { query, settings } = running;
+    return { step: ++running.step, query, explanation: settings.trace?.explanation() };
   }
 
   /** Writes the next request of whoever's turn it is. */
@@ -203,12 +219,15 @@ export class QueryPool {
     for (const request of running.requests) this.#options.rpc.detach(request);
     running.requests.clear();
     const { query, queryId, settings } = running;
+    settings.trace?.ended(end);
+    const explanation = settings.trace?.explanation();
     const finished: QueryFinished = {
       type: "queryFinished",
       query: queryId,
       end,
       result: query.result(),
       stats: running.stats(nowMs),
+      ...(explanation === undefined ? {} : { explanation }),
     };
     query.release?.();
     if (settings.onEnd === undefined) this.#options.onFinished(finished);
@@ -220,6 +239,7 @@ export class QueryPool {
     const request = rpc.create(asked.to, asked.body, running);
     running.requests.add(request);
     running.requestCount++;
+    running.settings.trace?.add(nowMs, asked.to, { type: "asked", request: asked.body.type });
     const suspect = isOfWalk(asked.body.type) && isSuspect(nowMs, asked.to);
     const transmit = rpc.begin(nowMs, request, into);
     if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);

@@ -3,6 +3,7 @@
  */
 import type { QueryOptions } from "./commands.ts";
 import { shown, UsageError } from "./errors.ts";
+import { QueryTrace } from "./explanation.ts";
 import { limitSpecs, type NodeLimits } from "./options.ts";
 
 export interface ResolvedQueryOptions {
@@ -12,6 +13,8 @@ export interface ResolvedQueryOptions {
   readonly paths: number;
   readonly quorum: number | undefined;
   readonly progress: boolean;
+  /** Where it is written down what the query does, for those who want that explained. */
+  readonly trace: QueryTrace | undefined;
 }
 
 const ranges: Readonly<
@@ -38,6 +41,7 @@ export function resolveQueryOptions(
     paths: options.paths ?? 1,
     quorum: options.quorum,
     progress: options.progress ?? false,
+    trace: options.explain === true ? new QueryTrace(limits.maxExplainedSteps) : undefined,
   };
 }
 
