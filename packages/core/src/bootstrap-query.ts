@@ -1,6 +1,7 @@
 /**
  * Joining: the seeds are asked for our own neighbourhood, then a walk toward our own id goes on from their answers
- * (Kademlia §2.3, "to join the network"). Seeds typed by a person have no id; whoever answers is taken.
+ * (Kademlia §2.3, "to join the network"). Seeds typed by a person have no id; whoever answers is taken, but of a client
+ * only whom it names.
  */
 import type { Contact, Seed } from "./contact.ts";
 import type { FailureReason, QueryResult } from "./events.ts";
@@ -8,7 +9,7 @@ import { reportContacts, walkEnd } from "./find-query.ts";
 import type { Lookup } from "./lookup.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { ResponseMessage } from "./protocol.ts";
-import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import { type Asked, contactOf, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
 
 export class BootstrapQuery implements Query {
   readonly #walk: Lookup;
@@ -19,13 +20,14 @@ export class BootstrapQuery implements Query {
 
   constructor(walk: Lookup, seeds: readonly Seed[]) {
     this.#walk = walk;
-    this.#unasked = [...seeds];
+    // Copies, since each is told apart by identity: the same seed may be given twice, or be a contact of the walk.
+    this.#unasked = seeds.map((seed) => ({ ...seed }));
   }
 
   next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
     const seed = this.#unasked.findIndex(canAsk);
     if (seed >= 0) return this.#ask(this.#unasked.splice(seed, 1)[0] as Seed);
-    const step = this.#walk.next(canAsk);
+    const step = this.#walk.next((contact) => canAsk(contact) && !this.#isUnderWay(contact));
     if (step.type === "ask") return this.#ask(step.contact);
     if (step.type === "wait" || this.#waitsForSeeds()) return waitStep;
     return { type: "end", end: walkEnd(this.#walk) };
@@ -38,8 +40,9 @@ export class BootstrapQuery implements Query {
     }
     this.#overdue.delete(asked.to);
     if (response.body.type !== "nodes") return;
-    const contact = { id: response.sender, addresses: [from.remote] };
-    this.#walk.accept(contact, response.body.contacts);
+    const { contacts } = response.body;
+    if (response.client) this.#walk.addSeeds(contacts);
+    else this.#walk.accept(contactOf(response, asked, from), contacts);
   }
 
   onSlow(asked: Asked): void {
@@ -67,6 +70,16 @@ export class BootstrapQuery implements Query {
   #ask(to: Seed): QueryStep {
     if (!isCandidate(this.#walk, to)) this.#asked.add(to);
     return { type: "ask", to, body: { type: "findNode", target: this.#walk.target, wantToken: false } };
+  }
+
+  /** The same peer is being asked as a seed. */
+  #isUnderWay({ id, addresses }: Contact): boolean {
+    for (const seed of this.#asked) {
+      if (this.#overdue.has(seed)) continue;
+      if (seed.id?.equals(id)) return true;
+      if (seed.addresses.some(({ key }) => addresses.some((address) => address.key === key))) return true;
+    }
+    return false;
   }
 
   /** While nobody has answered, every seed is waited for to its hard timeout. */

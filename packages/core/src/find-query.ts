@@ -58,8 +58,8 @@ export function walkEnd(walk: Walk): "converged" | "exhausted" {
   return walk.answered > 0 ? "converged" : "exhausted";
 }
 
-/** Gives the contacts of an answer to the walk; a refusal is no answer. */
+/** Gives the contacts of an answer to the walk. A refusal is no answer, and a client, which stores nothing, no result. */
 export function reportContacts(walk: Walk, peer: Contact, response: ResponseMessage): void {
-  if (response.body.type === "nodes") walk.onResponse(peer.id, response.body.contacts);
+  if (response.body.type === "nodes" && !response.client) walk.onResponse(peer.id, response.body.contacts);
   else walk.onFailure(peer.id);
 }

@@ -3,7 +3,7 @@
  *
  * It ends as soon as enough holders have answered: one where the key proves the value, else a quorum, of which the best
  * is taken. A holder answers with the value *instead of* contacts; when the walk needs more of them, the holder is asked
- * again with findNode.
+ * again with findNode. So is one whose record is of a type that we do not know, which is no misbehaviour.
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
@@ -34,6 +34,8 @@ export class GetQuery implements Query {
   readonly #holders: Contact[] = [];
   /** Holders that have not been asked for contacts yet. */
   readonly #silentHolders = new Set<Contact>();
+  /** Those of them whose contacts the walk needs now. */
+  #toReopen: Contact[] = [];
   #best: { readonly type: string; readonly record: WireRecord } | undefined = undefined;
   #values = 0;
 
@@ -45,20 +47,14 @@ export class GetQuery implements Query {
 
   next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
     if (this.#hasQuorum()) return { type: "end", end: "converged" };
+    if (this.#toReopen.length > 0) return this.#nextOfHolders(canAsk);
     const step = this.#walk.next(canAsk);
     if (step.type === "wait") return waitStep;
     if (step.type === "ask")
       return { type: "ask", to: step.contact, body: { type: "getValue", key: this.#options.key } };
-    const holder = this.#walk.closest().find((contact) => this.#silentHolders.has(contact));
-    if (holder === undefined)
-      return { type: "end", end: this.#best === undefined ? walkEnd(this.#walk) : "converged" };
-    if (!canAsk(holder) || !this.#walk.reopen(holder.id)) return waitStep;
-    this.#silentHolders.delete(holder);
-    return {
-      type: "ask",
-      to: holder,
-      body: { type: "findNode", target: this.#options.key, wantToken: false },
-    };
+    this.#toReopen = this.#walk.closest().filter((contact) => this.#silentHolders.has(contact));
+    if (this.#toReopen.length > 0) return this.#nextOfHolders(canAsk);
+    return { type: "end", end: this.#best === undefined ? walkEnd(this.#walk) : "converged" };
   }
 
   onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage, from: Path): void {
@@ -68,7 +64,13 @@ export class GetQuery implements Query {
       return;
     }
     const { record } = response.body;
-    if (!record.key.equals(this.#options.key) || !this.#take(record)) {
+    const isOfKey = record.key.equals(this.#options.key);
+    if (isOfKey && this.#options.types.nameOf(record.typeCode) === undefined) {
+      this.#silentHolders.add(peer);
+      this.#walk.onResponse(peer.id, []);
+      return;
+    }
+    if (!isOfKey || !this.#take(record)) {
       this.#walk.onFailure(peer.id);
       this.#options.onInvalid(from);
       return;
@@ -101,6 +103,20 @@ export class GetQuery implements Query {
 
   figures(): WalkFigures {
     return this.#walk;
+  }
+
+  /** All at once: one after the other they would cost a round trip each. */
+  #nextOfHolders(canAsk: (to: Seed) => boolean): QueryStep {
+    const place = this.#toReopen.findIndex(canAsk);
+    const [holder] = place < 0 ? [] : this.#toReopen.splice(place, 1);
+    if (holder === undefined) return waitStep;
+    this.#silentHolders.delete(holder);
+    this.#walk.reopen(holder.id);
+    return {
+      type: "ask",
+      to: holder,
+      body: { type: "findNode", target: this.#options.key, wantToken: false },
+    };
   }
 
   #record(): DhtRecord | undefined {

@@ -2,7 +2,7 @@
  * What a query is to the pool that runs it: a source of requests, told what becomes of each.
  */
 
-import type { Seed } from "./contact.ts";
+import type { Contact, Seed } from "./contact.ts";
 import type { FailureReason, QueryEnd, QueryResult } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
@@ -19,6 +19,11 @@ export const waitStep: QueryStep = { type: "wait" };
 export interface Asked {
   readonly to: Seed;
   readonly body: Request;
+}
+
+/** Who has answered, at the address where it did if that can be dialled. */
+export function contactOf(response: ResponseMessage, { to }: Asked, from: Path): Contact {
+  return { id: response.sender, addresses: from.dialable ? [from.remote] : to.addresses };
 }
 
 /** How far a walk has come; single-peer queries answer with their one request. */

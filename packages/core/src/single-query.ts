@@ -7,7 +7,7 @@ import type { Contact, Seed } from "./contact.ts";
 import type { FailureReason, QueryResult } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
-import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import { type Asked, contactOf, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
 
 type Outcome =
   | { readonly type: "none" }
@@ -48,17 +48,16 @@ export class SingleQuery implements Query {
     this.#outcome = { type: "failed", reason };
   }
 
-  onResponse(nowMs: InstantMs, _asked: Asked, response: ResponseMessage, from: Path): void {
-    const { body, sender } = response;
+  onResponse(nowMs: InstantMs, asked: Asked, response: ResponseMessage, from: Path): void {
+    const { body } = response;
     if (body.type === "refused") {
       this.#outcome = { type: "failed", reason: body.reason };
       return;
     }
-    const contact = { id: sender, addresses: [from.remote] };
     const rttMs = nowMs - (this.#askedAtMs ?? nowMs);
     this.#outcome = {
       type: "answered",
-      contact,
+      contact: contactOf(response, asked, from),
       rttMs,
       body: body.type === "application" ? copyBytes(body.body) : undefined,
     };
