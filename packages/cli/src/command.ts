@@ -48,7 +48,7 @@ export interface Example {
   readonly does: string;
 }
 
-export interface Invocation<S extends OptionSpecs> {
+interface Invocation<S extends OptionSpecs> {
   readonly options: OptionValues<S>;
   /** As many as the command has, `undefined` for those that are optional and absent. */
   readonly args: readonly (string | undefined)[];

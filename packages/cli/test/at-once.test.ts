@@ -10,7 +10,7 @@ describe("work on so many items at once", () => {
       expect(item).toBe(10 + index);
       begun.push(index);
       most = Math.max(most, ++running);
-      await undefined;
+      await Promise.resolve();
       running--;
     });
     expect(begun).toEqual([0, 1, 2, 3, 4, 5, 6]);

@@ -99,11 +99,9 @@ describe("kad node", () => {
   });
 
   it("ends as well when standard input breaks", async () => {
-    // biome-ignore lint/correctness/useYield: it breaks before it gives anything
-    async function* broken(): AsyncGenerator<string> {
-      throw new Error("the pipe broke");
-    }
-    expect((await run(["node", "--exit-with-stdin"], { stdin: broken() })).code).toBe(0);
+    const next = (): Promise<never> => Promise.reject(new Error("the pipe broke"));
+    const broken = { [Symbol.asyncIterator]: () => ({ next }) };
+    expect((await run(["node", "--exit-with-stdin"], { stdin: broken })).code).toBe(0);
   });
 
   it("ends in order when the signal comes while it joins", async () => {
@@ -126,6 +124,12 @@ describe("kad node", () => {
     const io = await run(["node", "--bootstrap", url, "--timeout", "50ms", "--json"]);
     expect(io).toMatchObject({ code: 4, err: `kad: no node answered at ${url}; is one running there?\n` });
     expect(io.events.map(({ event }) => event)).toEqual(["listening", "stopped"]);
+  });
+
+  it("gives up at once on a host that does not exist", async () => {
+    const io = await run(["node", "--bootstrap", "udp://a..b:1"]);
+    expect(io.code).toBe(4);
+    expect(io.err).toMatch(/^kad: udp:\/\/a\.\.b:1: the host "a\.\.b" cannot be resolved/);
   });
 
   it("says of an address in use that it is, and what to do", async () => {
