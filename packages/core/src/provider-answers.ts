@@ -69,12 +69,10 @@ export class ProviderAnswers {
     write: (body: Response) => number | undefined,
   ): number | undefined {
     const contacts = asked.cursor.length === 0 ? asked.closest() : [];
-    const room = Math.min(roomBytes, maxMessageBytes) - frameBytes - reserve(contacts);
-    for (const maxBytes of [room, Math.floor(room / 2), 0]) {
-      const length = write({ type: "providers", ...this.#page(nowMs, asked, maxBytes), contacts });
-      if (length !== undefined || maxBytes <= 0) return length;
-    }
-    return undefined;
+    const room = Math.max(0, Math.min(roomBytes, maxMessageBytes) - frameBytes - reserve(contacts));
+    const attempt = (maxBytes: number) =>
+      write({ type: "providers", ...this.#page(nowMs, asked, maxBytes), contacts });
+    return attempt(room) ?? attempt(Math.floor(room / 2)) ?? attempt(0);
   }
 
   /** We ourselves come first: no other provider is as certain to be there. */

@@ -3,6 +3,7 @@ import type { Contact } from "../src/contact.ts";
 import type { RefusalReason, Request, Response } from "../src/protocol.ts";
 import type { Asked } from "../src/query.ts";
 import { StoreRound } from "../src/store-round.ts";
+import { WithdrawQuery } from "../src/withdraw-query.ts";
 import { tinyContact, tinyId } from "./tiny-id.ts";
 
 const key = tinyId(1);
@@ -118,5 +119,40 @@ describe("a round of storing", () => {
     answer(round, { to: stranger, body: request(undefined) }, { type: "stored" });
     expect(round.next(() => true)).toEqual(ended);
     expect(round.result()).toMatchObject({ asked: 0, accepted: 0, holders: [], refusals: {} });
+  });
+});
+
+describe("a withdrawal", () => {
+  it("asks each holder for a token, then tells it, and goes on without those that fail", () => {
+    const query = new WithdrawQuery(key, holders);
+    const next = (): Asked => {
+      const step = query.next(0, () => true);
+      if (step.type !== "ask") throw new Error(`${step.type} instead of a request`);
+      return step;
+    };
+    const reply = (asked: Asked, body: Response): void => {
+      const sender = (asked.to as Contact).id;
+      const requestId = { high: 1, low: 1 };
+      query.onResponse(0, asked, { kind: "response", requestId, sender, client: false, addresses: [], body });
+    };
+    const [first, second, third] = [next(), next(), next()];
+    expect(first.body).toEqual({ type: "findNode", target: key, wantToken: true });
+    query.onFailure(0, first, "unreachable");
+    query.onSlow(second);
+    query.onOverdue(second);
+    reply(third, nodes(new Uint8Array(8).fill(7)));
+    const told = next();
+    expect(told).toMatchObject({ to: holders[2], body: request(new Uint8Array(8).fill(7)) });
+    reply(told, { type: "stored" });
+    expect(query.next(0, () => true)).toEqual(ended);
+    const refusals = { unreachable: 1, noAnswer: 1 };
+    expect(query.result()).toEqual({
+      type: "stored",
+      asked: 3,
+      accepted: 1,
+      holders: [holders[2]],
+      refusals,
+    });
+    expect(query.figures()).toEqual({ rounds: 2, hops: 0 });
   });
 });
