@@ -24,6 +24,7 @@ export async function* piecesOf(
   source: ByteSource,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  signal.throwIfAborted();
   const iterator = iteratorOf(source);
   let isAsked = false;
   let hasEnded = false;

@@ -130,7 +130,7 @@ function gapsAsText(
   checkedTo: number,
 ): string {
   if (size === undefined) return "nobody has it: the key is of no file, or its records have expired";
-  const parts = missing.slice(0, partsInText).map(partAsText).join(", ");
+  const parts = missing.slice(0, partsInText).map(partAsText).join(", "); // slice: an array
   const more = missingParts > partsInText ? `, and ${missingParts - partsInText} more` : "";
   const beyond = checkedTo < size ? `; beyond byte ${checkedTo} it has not been checked` : "";
   return `nobody has ${parts}${more}, of ${size} bytes${beyond}`;

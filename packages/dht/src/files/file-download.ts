@@ -46,6 +46,7 @@ export class FileDownload implements AsyncIterable<Uint8Array> {
   async size(): Promise<number> {
     const scope = this.#scope();
     try {
+      scope.signal.throwIfAborted();
       const { size } = await abortable(this.#readRoot(scope.signal), scope.signal);
       return size;
     } finally {
@@ -76,6 +77,7 @@ export class FileDownload implements AsyncIterable<Uint8Array> {
     const scope = this.#scope(leaving);
     let ahead: ReadAhead | undefined;
     try {
+      scope.signal.throwIfAborted();
       const root = await abortable(this.#readRoot(scope.signal), scope.signal);
       const { offset: from = 0, length = root.size, readAhead = fileDefaults.readAhead } = this.#options;
       const to = Math.min(root.size, from + length);

@@ -36,7 +36,7 @@ export class ReadAhead {
 
   constructor(options: ReadAheadOptions) {
     this.#options = options;
-    this.#track(this.#fill());
+    void this.#track(this.#fill());
   }
 
   /** The next part; `undefined` after the last. @throws (rejects) what the loader throws */
@@ -45,7 +45,7 @@ export class ReadAhead {
     const part = this.#queue[0];
     if (part === undefined) return undefined;
     const settled = await part; // it stays in the queue until then: it takes its place in the limit
-    this.#queue.shift();
+    void this.#queue.shift();
     this.#wake();
     return settled;
   }

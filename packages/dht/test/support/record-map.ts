@@ -92,7 +92,7 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8A
   return joined(pieces);
 }
 
-export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
