@@ -22,6 +22,8 @@ export interface MaintenanceOptions {
   readonly random: { fill(into: Uint8Array): unknown };
   readonly self: NodeId;
   readonly ping: (contacts: readonly Contact[]) => void;
+  /** Whether another walk of the node's own may begin. */
+  readonly hasRoom: () => boolean;
   /** Begins a walk of the node's own; `onEnd` is called when it is over, `false` is returned when there is no room for it. */
   readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => boolean;
   readonly republish: (
@@ -167,17 +169,20 @@ export class Maintenance {
   }
 
   #republishDue(nowMs: InstantMs): void {
-    const { keeper, republish, table } = this.#options;
-    const room = this.#limits.maxRepublishAtOnce - this.#republishing;
+    const { keeper, republish, table, hasRoom } = this.#options;
+    const { maxRepublishAtOnce } = this.#limits;
     this.#isWaitingForContacts = table.size === 0;
     if (this.#isWaitingForContacts) return;
-    for (const record of keeper.republishDue(nowMs, room)) {
-      const begun = republish(nowMs, record, (endMs, { result }) => {
+    // One by one: the turn of what the keeper hands out is over, whether or not somebody passes it on.
+    while (this.#republishing < maxRepublishAtOnce && hasRoom()) {
+      const [record] = keeper.republishDue(nowMs, 1);
+      if (record === undefined) break;
+      this.#republishing++;
+      republish(nowMs, record, (endMs, { result }) => {
         this.#republishing--;
         if (result.type === "stored" && result.accepted > 0) keeper.onRepublished(endMs, record.key);
         this.#republishNext(endMs);
       });
-      if (begun) this.#republishing++;
     }
     if (this.#republishing === 0) this.#republishNext(nowMs + retryMs);
   }

@@ -8,12 +8,15 @@
 import { copyBytes } from "./bytes.ts";
 import type { ApplicationMessage, ReplyToken } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
-import type { RefusalReason, RequestId, RequestMessage } from "./protocol.ts";
+import type { RefusalReason, Request, RequestId } from "./protocol.ts";
 import { Timer, type TimerQueue } from "./timers.ts";
 
 /** Answers up to this length are kept for a message that comes again; longer ones go only over streams, which lose nothing. */
 const maxKeptAnswerBytes = 1_200;
+
+type ApplicationRequest = Extract<Request, { type: "application" }>;
 
 export type Receipt =
   | { readonly type: "delivered"; readonly event: ApplicationMessage }
@@ -75,10 +78,14 @@ export class MessageBox {
     this.#protocols = new Set(names);
   }
 
-  /** `queueFull`: nobody polls the events. */
-  receive(nowMs: InstantMs, message: RequestMessage, to: AnswerTo, queueFull: boolean): Receipt {
-    if (message.body.type !== "application") return { type: "refused", reason: "unsupported" };
-    const { protocol, body } = message.body;
+  /** `queueFull`: nobody polls the events. The request is borrowed. */
+  receive(
+    nowMs: InstantMs,
+    sender: NodeId,
+    { protocol, body }: ApplicationRequest,
+    to: AnswerTo,
+    queueFull: boolean,
+  ): Receipt {
     const earlier = this.#byRequest.get(requestKey(to));
     if (earlier !== undefined) return { type: "again", answer: earlier.answer };
     if (!this.#protocols.has(protocol)) return { type: "refused", reason: "noHandler" };
@@ -91,7 +98,7 @@ export class MessageBox {
       event: {
         type: "messageReceived",
         from: to.path,
-        sender: message.sender,
+        sender,
         protocol,
         body: copyBytes(body),
         reply,

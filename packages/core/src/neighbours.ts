@@ -129,8 +129,7 @@ export class Neighbours implements RpcObserver {
 
   onTimedOut(_nowMs: InstantMs, request: PendingRequest): void {
     this.#options.counters.requestTimeouts++;
-    const to = request.addresses[0];
-    if (to === undefined) return;
+    const to = request.addresses[0] as Address;
     this.#options.emit({ type: "requestTimedOut", query: request.owner?.queryId, to, peer: request.to.id });
   }
 

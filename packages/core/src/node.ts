@@ -193,6 +193,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
       random,
       self: id,
       ping: (contacts) => this.#neighbours.pingAll(contacts),
+      hasRoom: () => !this.#queries.full,
       findNode: (nowMs, target, onEnd) => this.#queries.refresh(nowMs, target, onEnd),
       republish: (nowMs, record, onEnd) => this.#queries.republish(nowMs, record, onEnd),
     });

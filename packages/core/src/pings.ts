@@ -41,8 +41,7 @@ export class Pings {
 
   /** `undefined`: the request is none of these pings. */
   originOf(request: PendingRequest): ContactOrigin | undefined {
-    if (request.owner !== this.#owner || request.to.id === undefined) return undefined;
-    return this.#origins.get(request.to.id.key);
+    return request.owner === this.#owner ? this.#origins.get((request.to.id as NodeId).key) : undefined;
   }
 
   /** `false`: as many wait as may. Whoever is being pinged already is not pinged again. */
@@ -91,7 +90,7 @@ export class Pings {
   };
 
   #end(request: PendingRequest): void {
-    if (request.to.id !== undefined) this.#origins.delete(request.to.id.key);
+    this.#origins.delete((request.to.id as NodeId).key);
     this.#inFlight--;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#begin(next);

@@ -72,7 +72,7 @@ export class PluginTimers {
 
   #forget(id: TimerId, plugin: PluginId): void {
     this.#set.delete(id);
-    const left = (this.#perPlugin.get(plugin) ?? 0) - 1;
+    const left = (this.#perPlugin.get(plugin) as number) - 1;
     if (left > 0) this.#perPlugin.set(plugin, left);
     else this.#perPlugin.delete(plugin);
   }

@@ -107,6 +107,11 @@ export class Queries implements AnnouncerQueries {
     return this.#pool.size;
   }
 
+  /** As many run as may. */
+  get full(): boolean {
+    return this.#pool.full;
+  }
+
   /** Bytes of application messages that wait or are under way. */
   get sendBytes(): number {
     return this.#room.used;

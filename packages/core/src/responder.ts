@@ -175,7 +175,7 @@ export class Responder {
       case "addProvider":
         return this.#addProvider(nowMs, message, body, to.path);
       case "application":
-        return this.#deliver(nowMs, message, to);
+        return this.#deliver(nowMs, message.sender, body, to);
     }
   }
 
@@ -213,9 +213,14 @@ export class Responder {
     return refusal === undefined ? stored : this.#refusal(refusal);
   }
 
-  #deliver(nowMs: InstantMs, message: RequestMessage, to: AnswerTo): Plan | undefined {
+  #deliver(
+    nowMs: InstantMs,
+    sender: NodeId,
+    body: Extract<Request, { type: "application" }>,
+    to: AnswerTo,
+  ): Plan | undefined {
     const { box, events, counters } = this.#options;
-    const receipt = box.receive(nowMs, message, to, events.messagesFull);
+    const receipt = box.receive(nowMs, sender, body, to, events.messagesFull);
     if (receipt.type === "refused") return this.#refusal(receipt.reason);
     if (receipt.type === "delivered") {
       events.push(receipt.event);

@@ -235,6 +235,25 @@ describe("records that a node holds", () => {
     expect(storedAt(stage, key)).toBeGreaterThan(before ?? 0);
   });
 
+  it("do not lose their turn when there is no room among the queries: they are passed on as soon as there is", () => {
+    const never = 24 * hour;
+    const stage = new Stage({
+      limits: { smallTableSize: 0, refreshIntervalMs: never, livenessIntervalMs: never, maxQueries: 1 },
+    });
+    stage.populate(3);
+    const key = put(stage, stage.stranger(50), 1, 20 * hour);
+    const silent = stage.stranger(99).path.remote;
+    const isFor = ({ message }: Sent) =>
+      message.kind === "request" && message.body.type === "findNode" && message.body.target.equals(key);
+    for (let i = 0; i < 45 * 60; i++) {
+      const query = stage.node.ping(stage.nowMs, { addresses: [silent] }, { timeoutMs: 2 * hour });
+      expect(stage.pass(2 * second).filter(isFor)).toEqual([]);
+      // The next one takes its place at once.
+      stage.node.cancel(stage.nowMs, query);
+    }
+    expect(stage.pass(5 * second).filter(isFor).length).toBeGreaterThan(0);
+  });
+
   it("are passed on a few at a time", () => {
     const stage = new Stage({
       limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour, maxRepublishAtOnce: 2 },

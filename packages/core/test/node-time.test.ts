@@ -112,6 +112,24 @@ describe("time", () => {
   });
 });
 
+describe("a message that a layer below holds back", () => {
+  it("has its soft timeout from when it has left, and its hard one from when it was handed over", () => {
+    const stage = new Stage();
+    const { remote } = stage.stranger(1).path;
+    const query = stage.node.ping(stage.nowMs, { addresses: [remote] });
+    const [{ tag } = { tag: 0 }] = stage.poll().map(({ transmit }) => transmit);
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "deferred", tag });
+    expect(stage.pass(1_500)).toEqual([]);
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "sent", tag });
+    expect(stage.pass(900)).toEqual([]);
+    expect(stage.pass(400)).toHaveLength(1);
+    stage.pass(10 * second - 2_800 - 1);
+    expect(stage.of("queryFinished")).toEqual([]);
+    stage.pass(1);
+    expect(stage.of("queryFinished")).toMatchObject([{ query, stats: { durationMs: 10 * second } }]);
+  });
+});
+
 describe("after sleep", () => {
   /** The monotonic clock stands still meanwhile; the wall clock does not. */
   function sleeper(gainMs: number, waiting: readonly NetworkEvent[] = []): Stage {

@@ -240,6 +240,18 @@ describe("amplification", () => {
     const record = immutableRecord(sha256, new Uint8Array(1_000));
     stage.node.put(stage.nowMs, record);
     stage.node.setProtocols(["talk"]);
+    for (let i = 3_001; i <= 3_040; i++) {
+      const { id, path } = stage.stranger(i);
+      const meta = new Uint8Array(100);
+      const body: Request = {
+        type: "addProvider",
+        key: record.key,
+        token: undefined,
+        lifetimeMs: 3_600_000,
+        meta,
+      };
+      expect(stage.answerTo({ id, path: { ...path, peer: id } }, body)).toEqual({ type: "stored" });
+    }
     stage.pass(100_000);
     return { stage, key: record.key };
   }
@@ -262,6 +274,8 @@ describe("amplification", () => {
       { type: "getValue", key: numbered(5) },
       { type: "putValue", token: undefined, record: wireRecord(new Uint8Array(5)) },
       { type: "putValue", token: new Uint8Array(8), record: wireRecord(new Uint8Array(0)) },
+      { type: "getProviders", key, cursor: new Uint8Array(0) },
+      { type: "getProviders", key: numbered(5), cursor: new Uint8Array(0) },
       { type: "application", protocol: "t", body: new Uint8Array(0) },
       { type: "application", protocol: "talk", body: new Uint8Array(0) },
       { type: "application", protocol: "talk", body: new Uint8Array(100) },
@@ -420,7 +434,9 @@ describe("a client", () => {
       type: "refused",
       reason: "unsupported",
     });
-    expect(stage.node.stats().gauges.records.used).toBe(0);
+    const provider: Request = { type: "addProvider", key, token: undefined, lifetimeMs: 60_000, meta: body };
+    expect(stage.answerTo(proven, provider)).toEqual({ type: "refused", reason: "unsupported" });
+    expect(stage.node.stats().gauges).toMatchObject({ records: { used: 0 }, providers: { used: 0 } });
   });
 
   it("says so in all that it sends", () => {
