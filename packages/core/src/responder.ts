@@ -141,10 +141,13 @@ export class Responder {
       const reply = this.#replies.shift();
       if (reply === undefined) return undefined;
       if (reply.isAnswer) this.#queuedAnswers--;
-      const { path, requestId, maxBytes } = reply.to;
-      const write = (body: Response) =>
-        this.#options.writer.response(path.remote, requestId, body, into, maxBytes);
-      const length = this.#write(nowMs, reply, into.length, write) ?? write(this.#tooLarge());
+      const { plan } = reply;
+      const { path } = reply.to;
+      const length =
+        (plan.type === "providers"
+          ? this.#writePage(nowMs, reply, plan.key, plan.cursor, into)
+          : this.#write(reply.to, this.#body(nowMs, reply, plan), into)) ??
+        this.#write(reply.to, this.#tooLarge(), into);
       if (length !== undefined) return { path, peer: path.peer, length, tag: 0 };
     }
   }
@@ -232,22 +235,26 @@ export class Responder {
       : { type: "ready", body: { type: "application", body: receipt.answer } };
   }
 
-  #write(
+  #write({ path, requestId, maxBytes }: AnswerTo, body: Response, into: Uint8Array): number | undefined {
+    return this.#options.writer.response(path.remote, requestId, body, into, maxBytes);
+  }
+
+  #writePage(
     nowMs: InstantMs,
     reply: Reply,
-    bufferBytes: number,
-    write: (body: Response) => number | undefined,
+    key: RecordKey,
+    cursor: Uint8Array,
+    into: Uint8Array,
   ): number | undefined {
-    const { plan, want, asker, to } = reply;
-    if (plan.type !== "providers") return write(this.#body(nowMs, reply, plan));
+    const { want, asker, to } = reply;
     const asked = {
-      key: plan.key,
-      cursor: plan.cursor,
+      key,
+      cursor,
       admits: (contact: Contact) => isWanted(contact, asker, want),
-      closest: () => this.#closest(reply, plan.key),
+      closest: () => this.#closest(reply, key),
     };
-    const roomBytes = Math.min(bufferBytes, to.path.remote.maxBytes, to.maxBytes);
-    return this.#options.providers.answer(nowMs, asked, roomBytes, write);
+    const roomBytes = Math.min(into.length, to.path.remote.maxBytes, to.maxBytes);
+    return this.#options.providers.answer(nowMs, asked, roomBytes, (body) => this.#write(to, body, into));
   }
 
   #body(nowMs: InstantMs, reply: Reply, plan: Exclude<Plan, { type: "providers" }>): Response {

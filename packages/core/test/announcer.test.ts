@@ -247,10 +247,8 @@ describe("renewal", () => {
     expect(timers.earliest?.atMs).toBeLessThanOrEqual(10_000);
     queries.only.end(2_000, holders);
     timers.run(12_000);
-    expect([...queries.open.values()].map(({ key: of, kind }) => [of.key, kind]).toSorted()).toEqual([
-      [tinyId(1).key, "renew"],
-      [tinyId(2).key, "renew"],
-    ]);
+    const renewed = [...queries.open.values()].map(({ key: of, kind }) => `${kind} ${of.toHex()}`);
+    expect(new Set(renewed)).toEqual(new Set(["renew 01", "renew 02"]));
     for (const begun of [...queries.open.values()]) begun.end(12_000, holders);
     expect(timers.earliest?.atMs).toBeGreaterThan(12_000 + 0.39 * hourMs);
   });
@@ -278,7 +276,8 @@ describe("holders", () => {
     queries.only.end(100_000, [tinyContact(5)]);
     announcer.withdraw(100_000, key, {});
     const { kind, holders: told } = queries.only;
-    expect([kind, told.map(({ id }) => id.prefix >>> 24).toSorted()]).toEqual(["withdraw", [3, 4, 5]]);
+    expect(kind).toBe("withdraw");
+    expect(told.map(({ id }) => id.toHex())).toEqual(["03", "04", "05"]);
     expect(timers.size).toBe(0);
     queries.only.end(100_001, []);
     expect(announcer.ownProviders).toEqual({ used: 0, limit: 20 });

@@ -191,7 +191,7 @@ describe("time", () => {
     const announcements = new Map<string, number>();
     const network = join(25, {
       onDatagram: (nowMs, _from, _to, sent) => {
-        if (sent[1] === 6) announcements.set(`${Array.from(sent.subarray(52, 84))}`, nowMs);
+        if (sent[1] === 6) announcements.set(sent.subarray(52, 84).join(), nowMs);
       },
     });
     const [provider] = network.hosts as [Host];
