@@ -23,6 +23,8 @@ export interface QueryOptions {
   readonly paths?: number;
   /** Holders that a `get` hears before it answers, 1 to 255; by default the record type's own. */
   readonly quorum?: number;
+  /** `false`: a `put` keeps no copy of the record in our own store, and so never renews it. True by default. */
+  readonly keep?: boolean;
   /** Whether `queryProgressed` events are wanted; false by default, since most callers want the end alone. */
   readonly progress?: boolean;
   /** Whether the query's events carry an {@link Explanation}: who was asked, skipped or dropped, and why. Default false. */
@@ -43,7 +45,7 @@ export interface Commands {
   findNode(nowMs: InstantMs, target: NodeId, options?: QueryOptions): QueryId;
   /** Ends `converged` with `record: undefined` when the closest have answered and nobody had it. */
   get(nowMs: InstantMs, key: RecordKey, options?: QueryOptions): QueryId;
-  /** Stores on the `results` closest; our own store keeps it too while we are a server. The body is copied. */
+  /** Stores on the `results` closest, and in our own store unless told not to. The body is copied. */
   put(nowMs: InstantMs, record: DhtRecord, options?: QueryOptions): QueryId;
   /**
    * Tells the `results` closest that we serve `key`, and renews that until it is withdrawn, also when this query is

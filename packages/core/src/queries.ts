@@ -187,8 +187,10 @@ export class Queries implements AnnouncerQueries {
     const resolved = this.#resolve(options, this.#limits.bucketSize);
     const wire = keeper.types.toWire(unixMs(), record);
     const id = this.#put(nowMs, wire, resolved);
-    keeper.keepOwn(nowMs, unixMs(), record);
-    onRecordsChanged(nowMs);
+    if (options.keep ?? true) {
+      keeper.keepOwn(nowMs, unixMs(), record);
+      onRecordsChanged(nowMs);
+    }
     return id;
   }
 

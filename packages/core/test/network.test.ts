@@ -254,6 +254,22 @@ describe("a link that is full", () => {
   });
 });
 
+describe("the publisher of a record", () => {
+  it.each([
+    ["keeps it like any holder", {}, 1],
+    ["keeps nothing when it is told not to", { keep: false }, 0],
+  ])("%s", (_what, options, kept) => {
+    const network = new Network({ delayMs: 20, seed: 16 });
+    const [publisher, holder] = joinAll(network, 2) as [Host, Host];
+    network.run(10 * second);
+    const record = { ...immutableRecord(sha256, Uint8Array.of(1)), lifetimeMs: minute };
+    const put = network.finish(publisher, publisher.node.put(network.nowMs, record, options));
+    expect(put.result).toMatchObject({ type: "stored", accepted: 1 });
+    expect(holder.node.stats().gauges.records.used).toBe(1);
+    expect(publisher.node.stats().gauges.records.used).toBe(kept);
+  });
+});
+
 describe("clients", () => {
   it("find, store and read like others, and stand in nobody's table", () => {
     const network = new Network({ delayMs: 20, seed: 15 });

@@ -105,6 +105,8 @@ export interface PutOptions extends WalkOptions {
   readonly minAccepted?: number;
   /** How long holders keep it, in ms; default and maximum 24 h. */
   readonly lifetimeMs?: number;
+  /** `false`: this node keeps no copy, and so never renews the record. Default true. */
+  readonly keep?: boolean;
 }
 
 export interface AnnounceOptions extends WalkOptions {
@@ -124,9 +126,9 @@ export interface FindProvidersOptions extends WalkOptions {
 }
 
 /** What core knows of an operation's options; it checks their ranges. */
-export function queryOptions(options: FindNodeOptions & GetOptions): QueryOptions {
-  const { timeoutMs, parallelism, results, paths, quorum } = options;
-  return defined({ timeoutMs, parallelism, results, paths, quorum });
+export function queryOptions(options: FindNodeOptions & GetOptions & PutOptions): QueryOptions {
+  const { timeoutMs, parallelism, results, paths, quorum, keep } = options;
+  return defined({ timeoutMs, parallelism, results, paths, quorum, keep });
 }
 
 /** A copy without the fields that are `undefined`: absent is the only way to say nothing. */

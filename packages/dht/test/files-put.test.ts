@@ -159,10 +159,10 @@ describe("while a file is put", () => {
     expect(leastAccepted).toBe(3);
   });
 
-  it("holders, lifetime and timeout are passed on for each record, which is not kept as our own", async () => {
+  it("holders, lifetime and timeout are passed on for each record, of which we keep no copy", async () => {
     const put = vi.spyOn(network.records, "putRecord");
     await files.put(pattern(10), { replicas: 7, minAccepted: 2, lifetimeMs: 5_000, recordTimeoutMs: 900 });
-    const options = { results: 7, minAccepted: 2, lifetimeMs: 5_000, timeoutMs: 900 };
+    const options = { results: 7, minAccepted: 2, lifetimeMs: 5_000, timeoutMs: 900, keep: false };
     expect(put).toHaveBeenCalledExactlyOnceWith(
       expect.objectContaining({ type: "immutable" }),
       expect.objectContaining(options),

@@ -5,8 +5,8 @@
  * level of the tree, and one piece of the source. The root goes last, when all others have found their holders: whoever
  * finds it finds a file that was whole.
  *
- * Records are put with a lifetime and not kept by this node as its own: a file of a gigabyte would be a million records to
- * renew every hour.
+ * Records are put with a lifetime, and this node keeps no copy of them: a file of a gigabyte would be a million records to
+ * hold, and to renew every hour.
  */
 import { type RecordKey, UsageError } from "@kad/core";
 import { PutFailed } from "../errors.ts";
@@ -206,6 +206,7 @@ class FileUpload {
     const options: PutOptions = {
       signal,
       lifetimeMs,
+      keep: false,
       ...defined({ minAccepted, results: replicas, timeoutMs: recordTimeoutMs }),
     };
     for (let attempt = 1; ; attempt++) {
