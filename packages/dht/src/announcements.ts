@@ -29,7 +29,8 @@ export interface Announcement extends PutOutcome {
    * Stops renewing, and resolves when the holders have been told; whoever cannot be reached forgets it when its lifetime
    * ends. Does nothing when the key was announced anew since, or the node is closed. A second call returns the same
    * promise.
-   * @throws UsageError `invalidOption`, `tooMany` when there is no room for another query; it is still announced then
+   * @throws UsageError `invalidOption`, `tooMany` when there is no room for another query: it is still announced then;
+   * NodeClosed when `close` had no more time for it
    */
   withdraw(options?: OperationOptions): Promise<void>;
   /** Withdraws it at the end of a scope: `await using announcement = await node.announce(…)`. */
@@ -153,7 +154,7 @@ export class Announcements {
   #withdraw(held: Held, options: OperationOptions): Promise<void> {
     if (this.#held.get(held.key.key) !== held) return held.withdrawal ?? Promise.resolve();
     const withdrawal = this.#runWithdrawal(held, options);
-    held.withdrawal = withdrawal;
+    if (this.#held.get(held.key.key) !== held) held.withdrawal = withdrawal; // else it could not begin
     this.#withdrawing.add(withdrawal);
     const forget = (): void => void this.#withdrawing.delete(withdrawal);
     withdrawal.then(forget, forget);

@@ -17,7 +17,7 @@ import type { ResultObserver } from "./query-promises.ts";
  */
 export interface StreamingQuery<Item, Outcome> extends Promise<Outcome>, AsyncIterable<Item> {}
 
-export interface StreamHooks {
+interface StreamHooks {
   readonly onBegin: (query: QueryId) => void;
   /** Absent: nobody iterates. */
   readonly observe?: ResultObserver;
@@ -25,14 +25,14 @@ export interface StreamHooks {
 
 /** `Found`: an item as core tells of it, again with every result from then on. */
 export interface StreamingQueryOptions<Found, Item, Outcome> {
-  begin(hooks: StreamHooks): Promise<QueryFinished>;
-  cancel(query: QueryId): void;
-  foundIn(result: QueryResult): readonly Found[];
+  readonly begin: (hooks: StreamHooks) => Promise<QueryFinished>;
+  readonly cancel: (query: QueryId) => void;
+  readonly foundIn: (result: QueryResult) => readonly Found[];
   /** What tells one from another. */
-  keyOf(found: Found): string;
+  readonly keyOf: (found: Found) => string;
   /** Called once for each. */
-  itemOf(found: Found): Item;
-  outcomeOf(finished: QueryFinished): Outcome;
+  readonly itemOf: (found: Found) => Item;
+  readonly outcomeOf: (finished: QueryFinished) => Outcome;
 }
 
 export function streamingQuery<Found, Item, Outcome>(

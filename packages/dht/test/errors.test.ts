@@ -1,6 +1,13 @@
 import { KadError } from "@kad/core";
 import { describe, expect, it } from "vitest";
-import { BootstrapFailed, NodeClosed, PutFailed, SendFailed, UnresolvableHost } from "../src/index.ts";
+import {
+  AnnounceFailed,
+  BootstrapFailed,
+  NodeClosed,
+  PutFailed,
+  SendFailed,
+  UnresolvableHost,
+} from "../src/index.ts";
 
 const failures: [string, KadError, string][] = [
   [
@@ -20,6 +27,11 @@ const failures: [string, KadError, string][] = [
     "putFailed",
     new PutFailed(3, { accepted: 1, asked: 4, refusals: { full: 2, noAnswer: 1 }, end: "timedOut" }),
     "put: 1 of 4 holders accepted, 2 full, 1 noAnswer (timedOut); minAccepted is 3",
+  ],
+  [
+    "announceFailed",
+    new AnnounceFailed(1, { accepted: 0, asked: 2, refusals: { full: 2 }, end: "converged" }),
+    "announce: 0 of 2 holders accepted, 2 full (converged); minAccepted is 1",
   ],
   [
     "sendFailed",
