@@ -32,6 +32,8 @@ export interface LookupOptions {
   /** Candidates of one subnet that are asked. */
   readonly maxPerSubnet: number;
   readonly groupOf: (address: Address) => string | undefined;
+  /** More of those known to us, asked for once, when none of the seeds has answered. */
+  readonly reserves?: (() => readonly Contact[]) | undefined;
   /** Told of everybody who is heard of and not taken, or dropped again. */
   readonly onSkip?: ((contact: Contact, reason: SkipReason) => void) | undefined;
 }
@@ -79,6 +81,7 @@ export class Lookup {
   #answersWithoutProgress = 0;
   #rounds = 0;
   #subnetRefusals = 0;
+  #hasDrawnReserves = false;
 
   constructor(options: LookupOptions) {
     this.target = options.target;
@@ -163,6 +166,7 @@ export class Lookup {
       if (closestAnswered < parallelism) closestSettled = false;
       if (state === "unasked" && toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
     }
+    if (!unsettled && this.#answered === 0 && this.#drawReserves()) return this.next(canAsk);
     if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
     const isEndGame = closestAnswered >= Math.min(parallelism, inWindow);
     if (toAsk === undefined || this.#outstanding >= this.#slots(isEndGame)) return wait;
@@ -253,6 +257,15 @@ export class Lookup {
   #leave(candidate: MutableCandidate, state: CandidateState): void {
     if (candidate.state === "asked") this.#outstanding--;
     candidate.state = state;
+  }
+
+  /** Whether there was anybody new among those known to us. */
+  #drawReserves(): boolean {
+    if (this.#hasDrawnReserves) return false;
+    this.#hasDrawnReserves = true;
+    const known = this.#byId.size;
+    this.addSeeds(this.#options.reserves?.() ?? []);
+    return this.#byId.size > known;
   }
 
   #open(id: NodeId): MutableCandidate | undefined {

@@ -359,7 +359,7 @@ export class Queries implements AnnouncerQueries {
     target: NodeId,
     { results, parallelism, trace }: ResolvedQueryOptions,
   ): ConstructorParameters<typeof Lookup>[0] {
-    const { self, groupOf } = this.#options;
+    const { self, groupOf, table } = this.#options;
     trace?.begin(nowMs, target);
     const { stalledParallelism, maxCandidates, maxPerSubnetInLookup } = this.#limits;
     return {
@@ -371,6 +371,7 @@ export class Queries implements AnnouncerQueries {
       maxCandidates,
       maxPerSubnet: maxPerSubnetInLookup,
       groupOf,
+      reserves: () => table.closest(target, maxCandidates),
       onSkip: trace === undefined ? undefined : (contact, reason) => trace.skipped(contact, reason),
     };
   }

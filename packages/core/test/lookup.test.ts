@@ -99,6 +99,23 @@ describe("the end of a walk", () => {
     expect(lookup.closest()).toEqual([]);
   });
 
+  it("does not come before the others that we know have been asked, when none of the seeds answers", () => {
+    let drawn = 0;
+    const reserves = (): Contact[] => {
+      drawn++;
+      return [1, 2, 3, 4].map((bits) => tinyContact(bits));
+    };
+    const lookup = lookupOf({ results: 2, reserves }, 1, 2);
+    expect(asks(lookup)).toEqual([1, 2, "wait"]);
+    lookup.onOverdue(tinyId(1));
+    lookup.onFailure(tinyId(2));
+    expect(asks(lookup)).toEqual([3, 4, "wait"]);
+    answer(lookup, 4);
+    lookup.onFailure(tinyId(3));
+    expect(asks(lookup)).toEqual(["finished"]);
+    expect(drawn).toBe(1);
+  });
+
   it("does not wait for the overdue once anybody has answered, and asks the next in their place", () => {
     const lookup = lookupOf({ results: 1 }, 1, 2);
     expect(asks(lookup)).toEqual([1, "wait"]);

@@ -114,6 +114,7 @@ describe("the figures of a node", () => {
     maxPerSubnetInTable: "contactsRefused.subnetInTable: part of contacts",
     maxPerSubnetInLookup: "part of one walk, which ends",
     maxFailures: "a count of one contact, told by table.get(id).failures",
+    maxExplainedSteps: "part of one query that was to be explained; queries is the gauge of those",
     maxCandidates: "part of one walk, which ends; queries is the gauge of those",
     maxInFlightPerWindow: "part of requestsInFlight",
     maxSendBytesPerPeer: "part of sendBytes",
