@@ -24,13 +24,13 @@ export interface MaintenanceOptions {
   readonly ping: (contacts: readonly Contact[]) => void;
   /** Whether another walk of the node's own may begin. */
   readonly hasRoom: () => boolean;
-  /** Begins a walk of the node's own; `onEnd` is called when it is over, `false` is returned when there is no room for it. */
-  readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => boolean;
+  /** Begins a walk of the node's own, where there is room; `onEnd` is called when it is over. */
+  readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => void;
   readonly republish: (
     nowMs: InstantMs,
     record: StoredRecord,
     onEnd: (nowMs: InstantMs, finished: QueryFinished) => void,
-  ) => boolean;
+  ) => void;
 }
 
 /** When something could not begin for want of room, it is tried again after this. */
@@ -105,12 +105,9 @@ export class Maintenance {
   }
 
   onRecordsChanged(nowMs: InstantMs): void {
-    const { keeper } = this.#options;
-    const expiryMs = keeper.nextExpiryAtMs();
+    const expiryMs = this.#options.keeper.nextExpiryAtMs();
     if (expiryMs !== undefined) this.#timers.setEarlier(this.#expiry, expiryMs);
-    if (this.#republishing > 0) return;
-    const republishMs = keeper.nextRepublishAtMs();
-    if (republishMs !== undefined) this.#timers.setEarlier(this.#republish, Math.max(nowMs, republishMs));
+    this.#republishNext(nowMs);
   }
 
   #checkLiveness(nowMs: InstantMs): void {
@@ -134,18 +131,21 @@ export class Maintenance {
   /** One bucket at a time; the next when its walk is over. */
   #refreshBucket(nowMs: InstantMs): void {
     if (this.#isRefreshing) return;
-    const { table, random, findNode } = this.#options;
+    const { table, random, findNode, hasRoom } = this.#options;
+    if (!hasRoom()) {
+      this.#timers.set(this.#refresh, nowMs + retryMs);
+      return;
+    }
     const index = this.#bucketToRefresh(nowMs);
     if (index === undefined) {
       this.#timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
       return;
     }
     this.#isRefreshing = true;
-    const onEnd = (endMs: InstantMs) => {
+    findNode(nowMs, table.randomIdInBucket(index, random), (endMs) => {
       this.#isRefreshing = false;
       this.#timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
-    };
-    if (!findNode(nowMs, table.randomIdInBucket(index, random), onEnd)) onEnd(nowMs + retryMs);
+    });
   }
 
   #bucketToRefresh(nowMs: InstantMs): number | undefined {
@@ -188,7 +188,6 @@ export class Maintenance {
   }
 
   #republishNext(nowMs: InstantMs): void {
-    if (this.#republishing >= this.#limits.maxRepublishAtOnce) return;
     const dueMs = this.#options.keeper.nextRepublishAtMs();
     if (dueMs !== undefined) this.#timers.setEarlier(this.#republish, Math.max(nowMs, dueMs));
   }

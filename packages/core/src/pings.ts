@@ -44,7 +44,7 @@ export class Pings {
     return request.owner === this.#owner ? this.#origins.get((request.to.id as NodeId).key) : undefined;
   }
 
-  /** `false`: as many wait as may. Whoever is being pinged already is not pinged again. */
+  /** `false`: as many wait as may. Nobody is pinged twice at once. */
   send(contact: Contact, origin: ContactOrigin): boolean {
     const { maxPings, maxInFlight } = this.#options;
     if (this.has(contact.id)) return true;

@@ -102,17 +102,37 @@ describe("buckets", () => {
     expect(stage.pass(3 * hour)).toEqual([]);
   });
 
+  it("are refreshed one at a time, also when another joining falls into a refresh", () => {
+    const stage = new Stage({ limits: { bucketSize: 2, smallTableSize: 0 } });
+    const peers = stage.populate(30);
+    stage.live.clear();
+    const seed = { addresses: [(peers[0] as Stranger).path.remote] };
+    const isOwn = (target: NodeId) => target.equals(stage.node.id);
+    const refreshed = new Set<string>();
+    for (let i = 0; i < 6; i++) {
+      for (const peer of peers) stage.live.set(peer.path.remote.key, peer);
+      stage.node.bootstrap(stage.nowMs, [seed]);
+      stage.pass(0);
+      stage.live.clear();
+      for (const target of targets(stage.pass(1_100))) if (!isOwn(target)) refreshed.add(target.toHex());
+      expect(stage.node.stats().gauges.queries.used).toBe(1);
+    }
+    expect(refreshed.size).toBe(1);
+    stage.pass(1 * minute);
+    expect(stage.node.stats().gauges.queries.used).toBeLessThanOrEqual(1);
+  });
+
   it("wait for room among the queries, and are refreshed then", () => {
     const stage = new Stage({ limits: { maxQueries: 1, smallTableSize: 0 } });
     stage.populate(8);
     const silent = stage.stranger(99).path.remote;
-    stage.pass(59 * minute);
-    const blocker = stage.node.ping(stage.nowMs, { addresses: [silent] }, { timeoutMs: 2 * hour });
-    void blocker;
-    const during = targets(stage.pass(5 * second));
-    expect(during).toEqual([]);
-    stage.pass(1 * minute);
-    expect(targets(stage.pass(20 * minute)).length).toBeGreaterThan(0);
+    stage.pass(50 * minute);
+    for (let i = 0; i < 20 * 30; i++) {
+      const query = stage.node.ping(stage.nowMs, { addresses: [silent] });
+      expect(targets(stage.pass(2 * second))).toEqual([]);
+      stage.node.cancel(stage.nowMs, query);
+    }
+    expect(targets(stage.pass(2 * second))).toHaveLength(1);
   });
 });
 

@@ -280,6 +280,14 @@ describe("the address of a contact", () => {
     expect(stage.node.stats().contactsRefused.unreachableKind).toBe(1);
   });
 
+  it("of somebody without a known id that is unreachable is nobody's in particular", () => {
+    const stage = new Stage();
+    const query = stage.node.ping(stage.nowMs, { addresses: [stage.stranger(1).path.remote] });
+    for (const { transmit } of stage.poll()) unreachable(stage, transmit.path.remote, transmit.tag);
+    stage.poll();
+    expect(stage.of("queryFinished")).toMatchObject([{ query, result: { reason: "unreachable" } }]);
+  });
+
   it("goes behind the others when it is unreachable, and the next one is tried at once", () => {
     const stage = new Stage();
     const peer = stage.stranger(1);
@@ -453,6 +461,8 @@ describe("a contact that the host vouches for", () => {
     const stage = new Stage();
     const peer = stage.stranger(1);
     expect(stage.node.addContact(stage.nowMs, contactOf(peer))).toEqual({ type: "cached" });
+    expect(stage.node.addContact(stage.nowMs, contactOf(peer))).toEqual({ type: "cached" });
+    expect(stage.node.stats().gauges.pings.used).toBe(1);
     expect(stage.node.table.size).toBe(0);
     stage.reply(peer, pingTo(stage, peer), { type: "pong" });
     expect(stage.node.table.get(peer.id)?.incomingOnly).toBe(false);
