@@ -218,6 +218,7 @@ describe("a loop that is left", () => {
       }
     })();
     expect(await rejection(reading)).toBe(reason);
+    expect(pieces).toHaveLength(3); // what had been read ahead is not given any more
     expect(network.running).toBe(0);
     expect(getEventListeners(network.lifetime, "abort")).toEqual([]);
   });

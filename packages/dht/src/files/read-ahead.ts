@@ -39,8 +39,9 @@ export class ReadAhead {
     void this.#track(this.#fill());
   }
 
-  /** The next part; `undefined` after the last. @throws (rejects) what the loader throws */
+  /** The next part; `undefined` after the last. @throws (rejects) what the loader throws; the reason of the signal */
   async next(): Promise<Part | undefined> {
+    this.#options.signal.throwIfAborted();
     while (this.#queue.length === 0 && !this.#hasEnded) await this.#change();
     const part = this.#queue[0];
     if (part === undefined) return undefined;
