@@ -36,7 +36,9 @@ the seconds after; a quiet minute can be deferred work: bittorrent-dht pings aft
 async function measure({ name, settleMs, idleMs }: Parameters): Promise<readonly Row[]> {
   const { label, load } = contestant(name as string);
   const make = await load();
-  await (await make(4)).close();
+  const first = await make(8);
+  await passed(settleMs as number);
+  await first.close();
   await passed(200);
   const before = collectedMemory();
   const network = await make(nodes);
