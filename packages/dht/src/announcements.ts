@@ -117,7 +117,7 @@ export class Announcements {
   async close(timeoutMs: number): Promise<void> {
     const left = this.#held.values();
     const withdrawInTurn = async (): Promise<void> => {
-      for (const held of left) await this.#withdraw(held, { timeoutMs }).catch(() => undefined);
+      for (const held of left) await this.#withdraw(held, {}).catch(() => undefined);
     };
     const withdrawRest = async (): Promise<void> => {
       await Promise.all(Array.from({ length: maxClosing }, withdrawInTurn));
