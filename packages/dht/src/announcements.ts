@@ -16,6 +16,7 @@ import {
   UsageError,
 } from "@kad/core";
 import { AnnounceFailed, type PutOutcome } from "./errors.ts";
+import { explained } from "./explained.ts";
 import { resolveKey, toBytes } from "./key.ts";
 import { type AnnounceOptions, checkMinAccepted, defined, type OperationOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
@@ -96,9 +97,10 @@ export class Announcements {
       return id;
     };
     try {
-      const { result, end, stats } = await run(options, begin);
+      const finished = await run(options, begin);
+      const { result, end, stats } = finished;
       const { accepted, asked, refusals, holders } = result.type === "stored" ? result : nothingStored;
-      const outcome = { accepted, asked, refusals, end };
+      const outcome = { accepted, asked, refusals, end, ...explained(finished) };
       if (accepted < minAccepted) throw new AnnounceFailed(minAccepted, outcome);
       held.announcement = this.#announcement(held, { key, ...outcome, holders, stats });
       return held.announcement;

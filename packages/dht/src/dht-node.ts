@@ -32,6 +32,7 @@ import { ApplicationHandler, type MessageHandler } from "./application-handler.t
 import { Bootstrapper } from "./bootstrapper.ts";
 import { NodeClosed, SendFailed } from "./errors.ts";
 import { DhtEventTarget } from "./events.ts";
+import { type Explained, explained } from "./explained.ts";
 import type { ByteSource } from "./files/byte-source.ts";
 import type { FileDownload } from "./files/file-download.ts";
 import type { PutFileResult } from "./files/file-upload.ts";
@@ -58,7 +59,7 @@ import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from ".
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
 
-export interface PingResult {
+export interface PingResult extends Explained {
   /** Who answered; `undefined`: nobody, and `reason` says why. */
   readonly contact: Contact | undefined;
   readonly rttMs: number | undefined;
@@ -282,11 +283,19 @@ export class DhtNode extends DhtEventTarget {
   async ping(to: PeerInput, options: OperationOptions = {}): Promise<PingResult> {
     this.#assertOpen(options.signal);
     const peer = await this.#peer(to, options.signal);
-    const { result, end, stats } = await this.#query(options, (nowMs, query) =>
+    const finished = await this.#query(options, (nowMs, query) =>
       this.#stack.machine.ping(nowMs, peer, query),
     );
+    const { result, end, stats } = finished;
     const pong = result.type === "pong" ? result : undefined;
-    return { contact: pong?.contact, rttMs: pong?.rttMs, reason: pong?.reason, end, stats };
+    return {
+      contact: pong?.contact,
+      rttMs: pong?.rttMs,
+      reason: pong?.reason,
+      end,
+      stats,
+      ...explained(finished),
+    };
   }
 
   /**
@@ -424,7 +433,7 @@ export class DhtNode extends DhtEventTarget {
       case "queryProgressed": {
         const { query, step, result } = event;
         this.#queries.onProgress(query, result);
-        this.emit("query:progress", { query, step, result });
+        this.emit("query:progress", { query, step, result, ...explained(event) });
         break;
       }
       case "queryFinished":

@@ -4,7 +4,8 @@
  * Misuse (a key of the wrong length, a value too large, a negative timeout) is core's `UsageError`, and a port in use its
  * `ListenError`. The errors here are what the network and the node's end bring; each says of what, and what is allowed.
  */
-import { type FailureReason, KadError, type QueryEnd } from "@kad/core";
+import { type Explanation, type FailureReason, KadError, type QueryEnd } from "@kad/core";
+import { type Explained, explained } from "./explained.ts";
 
 /** Why one seed did not let us in. */
 export interface SeedFailure {
@@ -47,7 +48,7 @@ export class UnresolvableHost extends KadError {
 }
 
 /** What a put or an announcement came to. */
-export interface PutOutcome {
+export interface PutOutcome extends Explained {
   /** Holders that took the record. */
   readonly accepted: number;
   /** Holders that were asked to. */
@@ -64,6 +65,7 @@ export class PutFailed extends KadError implements PutOutcome {
   readonly asked: number;
   readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
   readonly end: QueryEnd;
+  declare readonly explanation?: Explanation;
 
   constructor(minAccepted: number, outcome: PutOutcome) {
     const { accepted, asked, refusals, end } = outcome;
@@ -72,6 +74,7 @@ export class PutFailed extends KadError implements PutOutcome {
     this.asked = asked;
     this.refusals = refusals;
     this.end = end;
+    Object.assign(this, explained(outcome));
   }
 }
 
@@ -82,6 +85,7 @@ export class AnnounceFailed extends KadError implements PutOutcome {
   readonly asked: number;
   readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
   readonly end: QueryEnd;
+  declare readonly explanation?: Explanation;
 
   constructor(minAccepted: number, outcome: PutOutcome) {
     const { accepted, asked, refusals, end } = outcome;
@@ -90,6 +94,7 @@ export class AnnounceFailed extends KadError implements PutOutcome {
     this.asked = asked;
     this.refusals = refusals;
     this.end = end;
+    Object.assign(this, explained(outcome));
   }
 }
 

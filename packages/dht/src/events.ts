@@ -8,6 +8,7 @@ import { getEventListeners } from "node:events";
 import {
   CallbackError,
   type Contact,
+  type Explanation,
   type Path,
   type QueryFinished,
   type QueryId,
@@ -26,6 +27,8 @@ export interface DhtNodeEvents {
     readonly query: QueryId;
     readonly step: number;
     readonly result: QueryResult;
+    /** So far, of an operation called with `explain`. */
+    readonly explanation?: Explanation;
   }>;
   /** Exactly once for each query. */
   readonly "query:end": CustomEvent<QueryFinished>;

@@ -1,6 +1,7 @@
 /**
  * `@kad/dht`: a Kademlia node, batteries included.
  */
+export { type Explanation, formatExplanation } from "@kad/core";
 export type { Announcement } from "./announcements.ts";
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
@@ -16,6 +17,7 @@ export {
   UnresolvableHost,
 } from "./errors.ts";
 export type { DhtNodeEventName, DhtNodeEvents, Listener, ListenerOptions } from "./events.ts";
+export type { Explained } from "./explained.ts";
 export type { ByteSource } from "./files/byte-source.ts";
 export {
   type FileGaps,
@@ -29,7 +31,7 @@ export {
   maxListedParts,
 } from "./files/errors.ts";
 export type { FileDownload } from "./files/file-download.ts";
-export { chunkBytes, maxFileBytes } from "./files/file-record.ts";
+export { chunkBytes, isFileRecord, maxFileBytes } from "./files/file-record.ts";
 export type { PutFileResult } from "./files/file-upload.ts";
 export {
   fileDefaults,

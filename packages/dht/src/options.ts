@@ -78,6 +78,11 @@ export interface OperationOptions {
   readonly signal?: AbortSignal;
   /** The operation ends then with what it has, `timedOut`. 1 ms to 30 days; default `limits.queryTimeoutMs`, 60 s. */
   readonly timeoutMs?: number;
+  /**
+   * Whether to write down who is asked, skipped or dropped, and why: what the operation resolves with has it as
+   * `explanation` (of `set`, that of its put), as have its `query:progress` and `query:end`. Default false.
+   */
+  readonly explain?: boolean;
 }
 
 /** For operations that walk through the network. */
@@ -127,8 +132,8 @@ export interface FindProvidersOptions extends WalkOptions {
 
 /** What core knows of an operation's options; it checks their ranges. */
 export function queryOptions(options: FindNodeOptions & GetOptions & PutOptions): QueryOptions {
-  const { timeoutMs, parallelism, results, paths, quorum, keep } = options;
-  return defined({ timeoutMs, parallelism, results, paths, quorum, keep });
+  const { timeoutMs, parallelism, results, paths, quorum, keep, explain } = options;
+  return defined({ timeoutMs, parallelism, results, paths, quorum, keep, explain });
 }
 
 /** A copy without the fields that are `undefined`: absent is the only way to say nothing. */

@@ -2,6 +2,7 @@
  * Finding who serves a key: what `findProviders` comes to, in a query of core.
  */
 import type { Commands, Contact, NodeId, QueryEnd, QueryId, QueryStats, RecordKey } from "@kad/core";
+import { type Explained, explained } from "./explained.ts";
 import { resolveKey } from "./key.ts";
 import { defined, type FindProvidersOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
@@ -19,7 +20,7 @@ export interface Provider {
   readonly lifetimeMs: number;
 }
 
-export interface FindProvidersResult {
+export interface FindProvidersResult extends Explained {
   readonly key: RecordKey;
   /** Each once, this node excluded, in the order heard. Empty with `end: "converged"`: nobody has announced it. */
   readonly providers: readonly Provider[];
@@ -60,11 +61,12 @@ export function findProviders(
     foundIn: (result) => (result.type === "providers" ? result.providers : []),
     keyOf: ({ contact }) => contact.id.key,
     itemOf: provider,
-    outcomeOf: ({ result, end, stats }) => ({
+    outcomeOf: ({ result, end, stats, ...finished }) => ({
       key: resolveKey(keyOrName),
       providers: result.type === "providers" ? result.providers.map(provider) : [],
       end,
       stats,
+      ...explained(finished),
     }),
   });
 }

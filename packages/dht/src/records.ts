@@ -19,6 +19,7 @@ import {
   readOpenRecord,
 } from "@kad/core";
 import { PutFailed, type PutOutcome } from "./errors.ts";
+import { type Explained, explained } from "./explained.ts";
 import { sha256 } from "./hash.ts";
 import { checkId, checkName, resolveKey, toBytes } from "./key.ts";
 import {
@@ -31,7 +32,7 @@ import {
 } from "./options.ts";
 import type { RunOptions } from "./query-promises.ts";
 
-export interface GetResult {
+export interface GetResult extends Explained {
   readonly key: RecordKey;
   /** `undefined` with `end: "converged"`: the closest nodes have answered, and nobody has it. */
   readonly record: DhtRecord | undefined;
@@ -73,9 +74,10 @@ export class Records {
   async get(keyOrName: RecordKey | string, options: GetOptions): Promise<GetResult> {
     const { run, commands } = this.#options;
     const key = resolveKey(keyOrName);
-    const { result, end, stats } = await run(options, (nowMs, query) => commands.get(nowMs, key, query));
+    const finished = await run(options, (nowMs, query) => commands.get(nowMs, key, query));
+    const { result, end, stats } = finished;
     const { record, holders } = result.type === "value" ? result : nothingFound;
-    return { key, record, value: record && contentOf(record), holders, end, stats };
+    return { key, record, value: record && contentOf(record), holders, end, stats, ...explained(finished) };
   }
 
   async put(value: Uint8Array | string, options: PutOptions): Promise<PutResult> {
@@ -104,9 +106,10 @@ export class Records {
     checkMinAccepted(minAccepted);
     checkId("record.key", record.key);
     const lasting = lifetimeMs === undefined ? record : { ...record, lifetimeMs };
-    const { result, end, stats } = await run(options, (nowMs, query) => commands.put(nowMs, lasting, query));
+    const finished = await run(options, (nowMs, query) => commands.put(nowMs, lasting, query));
+    const { result, end, stats } = finished;
     const { accepted, asked, refusals, holders } = result.type === "stored" ? result : nothingStored;
-    const outcome = { accepted, asked, refusals, end };
+    const outcome = { accepted, asked, refusals, end, ...explained(finished) };
     if (accepted < minAccepted) throw new PutFailed(minAccepted, outcome);
     return { key: record.key, ...outcome, holders, stats };
   }

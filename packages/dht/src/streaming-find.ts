@@ -2,9 +2,10 @@
  * A find of nodes as a {@link StreamingQuery}: the contacts as they answer, and the closest at the end.
  */
 import type { Contact, QueryEnd, QueryStats } from "@kad/core";
+import { type Explained, explained } from "./explained.ts";
 import { type StreamingQuery, type StreamingQueryOptions, streamingQuery } from "./streaming-query.ts";
 
-export interface FindResult {
+export interface FindResult extends Explained {
   /** Those who answered, closest first. */
   readonly contacts: readonly Contact[];
   /** `timedOut`: what there was when the time was up. `cancelled`: a loop over it was left early. */
@@ -28,10 +29,11 @@ export function streamingFind(
     foundIn: (result) => (result.type === "nodes" ? result.contacts : []),
     keyOf: ({ id }) => id.key,
     itemOf: (contact) => contact,
-    outcomeOf: ({ result, end, stats }) => ({
+    outcomeOf: ({ result, end, stats, ...finished }) => ({
       contacts: result.type === "nodes" ? result.contacts : [],
       end,
       stats,
+      ...explained(finished),
     }),
   });
 }

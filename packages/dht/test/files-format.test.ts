@@ -6,6 +6,7 @@ import {
   capacityOf,
   chunkDataAt,
   emptyChunk,
+  isFileRecord,
   levelOf,
   manifestBody,
   maxFileBytes,
@@ -62,6 +63,7 @@ describe("the layout of a manifest", () => {
     const body = manifestBody(maxLevel, maxFileBytes, keys(30));
     expect(body).toHaveLength(974);
     expect(readFileRecord(body)).toMatchObject({ type: "manifest", size: 650_851_200_000_000 });
+    expect(isFileRecord(body)).toBe(true);
   });
 });
 
@@ -74,6 +76,7 @@ describe("what is no record of a file", () => {
     ["a header that is cut", "896b6164 01"],
   ])("%s is foreign", (_what, body) => {
     expect(readFileRecord(bytesOf(body))).toEqual({ type: "foreign" });
+    expect(isFileRecord(bytesOf(body))).toBe(false);
   });
 
   it.each([
@@ -93,6 +96,7 @@ describe("what is no record of a file", () => {
       type: "malformed",
       fault: expect.stringContaining(fault),
     });
+    expect(isFileRecord(bytesOf(body))).toBe(true);
   });
 
   it("any bytes behind the signature are read or refused, never thrown at, and written back as they were", () => {

@@ -95,6 +95,11 @@ export function readFileRecord(body: Uint8Array): FileRecordReading {
   return level === 0 ? readChunk(body) : readManifest(body, level);
 }
 
+/** Whether the value of an immutable record is that of a file's root (or of any of its records), and so for `getFile`. */
+export function isFileRecord(body: Uint8Array): boolean {
+  return readFileRecord(body).type !== "foreign";
+}
+
 function readChunk(body: Uint8Array): FileRecordReading {
   const size = body.length - chunkHeaderBytes;
   if (size > chunkBytes) return malformed(`a chunk of ${size} bytes; at most ${chunkBytes}`);
