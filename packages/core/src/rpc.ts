@@ -74,8 +74,8 @@ export class PendingRequest extends Timer {
   hardAtMs: InstantMs = 0;
   /** @internal an attempt of it waits to be sent */
   queued = false;
-  /** @internal times that it is sent again after its soft timeout */
-  retries: number;
+  /** @internal once to each address, and again after its soft timeout */
+  maxSendings: number;
   /** @internal its silence has been counted against the peer */
   isCounted = false;
   /** @internal */
@@ -89,7 +89,7 @@ export class PendingRequest extends Timer {
     this.addresses = rpc.reachable(to.addresses);
     this.body = body;
     this.owner = owner;
-    this.retries = retries;
+    this.maxSendings = this.addresses.length + retries;
     this.maxBytes = maxBytes;
   }
 
@@ -239,7 +239,7 @@ export class Rpc {
       const fresh = request.state === "waiting";
       const hasRoom = fresh ? this.hasRoom(nowMs) : this.#makeRoom(nowMs);
       // Asked after room was made, since that may have ended this very request.
-      if (request.state === "ended") continue;
+      if (request.state === "ended" || (!fresh && request.sendings >= request.maxSendings)) continue;
       if (!hasRoom || !this.isOpen(request.addresses)) {
         this.enqueue(request);
         continue;
@@ -301,8 +301,8 @@ export class Rpc {
   }
 
   /**
-   * The query has ended: its request no longer takes a slot, while a late answer still teaches us about the peer. One that
-   * has not left yet never does.
+   * The query has ended: its request no longer takes a slot, while an answer still teaches us about the peer, and so does
+   * silence. One that has not left yet never does, and a message, which somebody has taken back, is not sent again.
    */
   detach(request: PendingRequest): void {
     if (request.owner === undefined || request.state === "ended") return;
@@ -312,6 +312,7 @@ export class Rpc {
     }
     if (request.state !== "overdue") this.#inFlight--;
     request.owner = undefined;
+    if (request.body.type === "application") request.maxSendings = request.sendings;
   }
 
   /**
@@ -320,7 +321,7 @@ export class Rpc {
    */
   expectNothing(nowMs: InstantMs, request: PendingRequest): void {
     if (request.state !== "inFlight" || request.owner === undefined) return;
-    request.retries = 0;
+    request.maxSendings = request.addresses.length;
     this.#stopWaiting(nowMs, request);
   }
 
@@ -354,9 +355,10 @@ export class Rpc {
     const last = request.attempts.at(-1);
     request.nextAtMs = undefined;
     this.#arm(request);
-    if (sendings < addresses.length) this.enqueue(request);
+    const isSentAgain = sendings < request.maxSendings;
+    if (isSentAgain && sendings < addresses.length) this.enqueue(request);
     else if (last?.deferred) this.#onHeldBack(nowMs, request, last);
-    else if (sendings < addresses.length + request.retries) {
+    else if (isSentAgain) {
       this.enqueue(request);
       this.#slow(nowMs, request);
     } else this.#overdue(nowMs, request);
@@ -380,7 +382,10 @@ export class Rpc {
   #overdue(nowMs: InstantMs, request: PendingRequest): void {
     if (!request.isCounted) {
       request.isCounted = true;
-      for (const address of request.addresses) this.#options.history.onFailed(nowMs, address.key);
+      for (const address of request.addresses) {
+        const isTried = request.attempts.some((attempt) => attempt.address === address);
+        if (isTried) this.#options.history.onFailed(nowMs, address.key);
+      }
       this.#options.observer.onOverdue(nowMs, request);
     }
     this.#stopWaiting(nowMs, request);

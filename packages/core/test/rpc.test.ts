@@ -785,6 +785,35 @@ describe("a request whose query has ended", () => {
     expect(bench.isIdle()).toBe(true);
   });
 
+  it("is sent again all the same, for its silence says something of the peer", () => {
+    const bench = new RpcBench();
+    bench.rpc.detach(bench.ask("a"));
+    bench.pass(1_000);
+    expect(bench.sent).toHaveLength(2);
+  });
+
+  it("is not sent again when it is a message, even where it waits for that already", () => {
+    const bench = new RpcBench();
+    const request = bench.ask("a", application());
+    bench.nowMs = 1_000;
+    bench.timers.run(1_000);
+    expect(bench.rpc.queued).toBe(1);
+    bench.rpc.detach(request);
+    bench.pass(60_000);
+    expect(bench.sent).toHaveLength(1);
+    expect(bench.isIdle()).toBe(true);
+  });
+
+  it("goes to no other address when it is a message, and only the one that it went to counts as silent", () => {
+    const bench = new RpcBench({ limits: { suspectAfterFailures: 1 } });
+    bench.rpc.detach(bench.ask(seedOf("a", "b"), application()));
+    bench.pass(10_000);
+    expect(timesOf(bench)).toEqual([[0, "a"]]);
+    expect(bench.history.isSuspect(bench.nowMs, "a")).toBe(true);
+    expect(bench.history.isSuspect(bench.nowMs, "b")).toBe(false);
+    expect(bench.isIdle()).toBe(true);
+  });
+
   it("is never sent when it has not been yet", () => {
     const bench = new RpcBench();
     bench.rpc.detach(bench.enqueue("waiting"));
