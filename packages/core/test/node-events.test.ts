@@ -122,7 +122,6 @@ describe("the figures of a node", () => {
     maxProvidersPerKey: "part of providers",
     maxProvidersPerSource: "part of providers",
     maxProvidersPerSourceAndKey: "part of providers",
-    maxExplainedSteps: "part of one query, which ends",
     softTimeoutMaxMs: "a time",
   };
   const gaugeOf: Readonly<Partial<Record<keyof NodeLimits, keyof NodeStats["gauges"]>>> = {

@@ -45,7 +45,7 @@ export interface SaidRequest {
   readonly padded?: boolean;
 }
 
-export const allKinds = 0b111111;
+const allKinds = 0b111111;
 
 export class Stage {
   nowMs: InstantMs = 1_000;

@@ -1,0 +1,39 @@
+/**
+ * Where we ourselves can be reached: what we say of it in our messages, and whom not to look for.
+ */
+import { type Address, datagramKinds } from "./address.ts";
+import { boundAddresses, type Contact } from "./contact.ts";
+import type { NodeId } from "./node-id.ts";
+
+export class OwnAddresses {
+  readonly #id: NodeId;
+  readonly #isClient: boolean;
+  readonly #keys = new Set<string>();
+  /** What every message says: nothing for a client, nor of one address that others observe anyway. */
+  declared: readonly Address[] = [];
+  /** What an announcement says: a client may serve what it has, though it stands in no table. */
+  provided: readonly Address[] = [];
+  /** Ourselves as others reach us, once we are told where; never for a client. */
+  contact: Contact | undefined = undefined;
+
+  constructor(id: NodeId, isClient: boolean) {
+    this.#id = id;
+    this.#isClient = isClient;
+  }
+
+  /** Nobody else is to be found there. */
+  has(address: Address): boolean {
+    return this.#keys.has(address.key);
+  }
+
+  /** Replaces the earlier list. */
+  set(addresses: readonly Address[]): void {
+    this.#keys.clear();
+    for (const address of addresses) this.#keys.add(address.key);
+    const bound = boundAddresses(addresses);
+    const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & datagramKinds) !== 0;
+    this.declared = this.#isClient || isObserved ? [] : bound;
+    this.provided = this.#isClient ? bound : this.declared;
+    this.contact = this.#isClient || bound.length === 0 ? undefined : { id: this.#id, addresses: bound };
+  }
+}
