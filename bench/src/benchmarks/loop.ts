@@ -59,7 +59,8 @@ export const loopBenchmark: Benchmark = {
 findNode and its answer with 20 contacts), 64 in flight, between two sockets or among ${meshSockets} by chance: no node on dgram can cost less. *@kad/transport-udp alone*: the
 same through the transport. *In memory*: nodes and drivers with no socket between them. The parts alone run on data that
 sits in the processor's caches; a request needs each of them once. The profile counts samples by source file; what the compiler inlines is counted
-where it was inlined to, and *native code* includes the system calls.`,
+where it was inlined to, and *native code* includes the system calls. It samples by the clock on the wall: on a busy machine,
+waiting for a processor counts too, mostly as native code and garbage collection.`,
   rounds: ({ quick }) => (quick ? 1 : 2),
   contestants: ({ quick }) =>
     (
