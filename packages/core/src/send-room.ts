@@ -26,9 +26,10 @@ export class SendRoom {
     return true;
   }
 
+  /** Exactly what was taken, once. */
   giveBack(peer: string, bytes: number): void {
     this.#used -= bytes;
-    const left = (this.#perPeer.get(peer) ?? 0) - bytes;
+    const left = (this.#perPeer.get(peer) as number) - bytes;
     if (left > 0) this.#perPeer.set(peer, left);
     else this.#perPeer.delete(peer);
   }

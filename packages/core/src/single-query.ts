@@ -15,7 +15,8 @@ type Outcome =
       readonly type: "answered";
       readonly contact: Contact;
       readonly rttMs: number;
-      readonly body: Uint8Array | undefined;
+      /** Empty but for an application's reply. */
+      readonly body: Uint8Array;
     }
   | { readonly type: "failed"; readonly reason: FailureReason };
 
@@ -54,12 +55,12 @@ export class SingleQuery implements Query {
       this.#outcome = { type: "failed", reason: body.reason };
       return;
     }
-    const rttMs = nowMs - (this.#askedAtMs ?? nowMs);
+    const rttMs = nowMs - (this.#askedAtMs as InstantMs);
     this.#outcome = {
       type: "answered",
       contact: contactOf(response, asked, from),
       rttMs,
-      body: body.type === "application" ? copyBytes(body.body) : undefined,
+      body: body.type === "application" ? copyBytes(body.body) : new Uint8Array(0),
     };
   }
 
@@ -81,7 +82,7 @@ export class SingleQuery implements Query {
       return { type: "pong", contact: answered?.contact, rttMs: answered?.rttMs, ...why };
     return {
       type: "reply",
-      body: answered === undefined ? undefined : (answered.body ?? new Uint8Array(0)),
+      body: answered?.body,
       ...why,
     };
   }

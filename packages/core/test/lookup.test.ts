@@ -206,7 +206,7 @@ describe("how many are asked at once", () => {
   });
 
   it("is the rest of the result set as soon as the α closest have answered", () => {
-    const lookup = lookupOf({ results: 8 }, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    const lookup = lookupOf({ results: 8, stalledParallelism: 3 }, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
     answer(lookup, 1);
     expect(asks(lookup)).toEqual([4, "wait"]);
@@ -384,6 +384,9 @@ describe("a peer that answered without being asked", () => {
     answer(lookup, 1);
     expect(lookup.rounds).toBe(2);
     expect(asks(lookup)).toEqual(["finished"]);
+    lookup.accept(tinyContact(8), []);
+    expect(lookup.answered).toBe(3);
+    expect(lookup.rounds).toBe(2);
   });
 
   it("is not counted twice when it was asked meanwhile", () => {

@@ -529,6 +529,27 @@ describe("a message held back by a layer below", () => {
     expect(bench.takeTold()).toEqual(["slow a"]);
   });
 
+  it("is not sent again when nobody waited for it any more as it left", () => {
+    const bench = new RpcBench();
+    bench.ask("a");
+    bench.rpc.onDeferred(0, bench.last().tag);
+    bench.pass(4_500);
+    expect(bench.takeTold()).toEqual(["slow a", "overdue a"]);
+    bench.rpc.onSent(bench.nowMs, bench.last().tag);
+    bench.pass(5_499);
+    expect(bench.sent).toHaveLength(1);
+    expect(bench.takeTold()).toEqual([]);
+  });
+
+  it("is the only one whose soft timeout is moved by its being sent", () => {
+    const bench = new RpcBench({ limits: { retries: 0 } });
+    bench.ask("a");
+    bench.pass(900);
+    bench.rpc.onSent(bench.nowMs, bench.last().tag);
+    bench.pass(100);
+    expect(bench.takeTold()).toEqual(["silent a", "overdue a"]);
+  });
+
   it("does not keep the peer's next address from being tried", () => {
     const bench = new RpcBench();
     bench.ask(seedOf("a", "b"));
@@ -836,6 +857,7 @@ describe("a request to a peer of whom nothing is expected", () => {
     expect(bench.rpc.inFlight).toBe(0);
     bench.rpc.expectNothing(0, request);
     expect(bench.takeTold()).toEqual([]);
+    expect(bench.rpc.inFlight).toBe(0);
     bench.pass(10_000);
     expect(bench.sent).toHaveLength(1);
     expect(bench.takeTold()).toEqual(["silent a", "timedOut a", "noAnswer a"]);
@@ -877,7 +899,30 @@ describe("a request that a stranger has caused", () => {
   });
 });
 
+describe("a request that has failed", () => {
+  it("does not fail again", () => {
+    const bench = new RpcBench();
+    const request = bench.ask("a");
+    bench.rpc.fail(0, request, "closed");
+    bench.rpc.fail(0, request, "closed");
+    bench.rpc.expectNothing(0, request);
+    bench.rpc.detach(request);
+    expect(bench.takeTold()).toEqual(["closed a"]);
+    expect(bench.isIdle()).toBe(true);
+  });
+});
+
 describe("closing", () => {
+  it("forgets what waits for a link, too", () => {
+    const bench = new RpcBench();
+    bench.ask({ addresses: [addressOn("a", 3)] });
+    bench.rpc.setLink(3, false);
+    bench.rpc.onSendFailed(0, addressOn("a", 3), bench.last().tag, "queueFull");
+    expect([bench.rpc.pending, bench.rpc.queued, bench.timers.size]).toEqual([0, 1, 1]);
+    bench.rpc.close();
+    expect(bench.isIdle()).toBe(true);
+  });
+
   it("forgets everything and tells nobody", () => {
     const bench = new RpcBench({ limits: { maxInFlightPerWindow: 3 } });
     bench.ask("a");
