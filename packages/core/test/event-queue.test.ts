@@ -91,6 +91,7 @@ describe("EventQueue", () => {
     const types = drained(queue).map(({ type }) => type);
     expect(types.filter((type) => type === "queryFinished")).toHaveLength(100);
     expect(types.filter((type) => type === "timer")).toHaveLength(100);
+    expect(queue.others).toBe(0);
   });
 
   it("counts application messages by themselves and says when they have no more room", () => {

@@ -2,10 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Seed } from "../src/contact.ts";
 import type { FailureReason, QueryFinished, QueryId, QueryResult } from "../src/events.ts";
+import { FindQuery } from "../src/find-query.ts";
 import type { Request } from "../src/protocol.ts";
 import type { Asked, Query, QueryStep, WalkFigures } from "../src/query.ts";
 import { QueryPool, type QuerySettings } from "../src/query-pool.ts";
 import { randomFrom } from "./model-network.ts";
+import { walkTowardZero } from "./query-bench.ts";
 import { addressOn, type BenchOptions, RpcBench, type Sent } from "./rpc-bench.ts";
 import { tinyAddress, tinyId } from "./tiny-id.ts";
 
@@ -170,6 +172,22 @@ describe("a query", () => {
     bench.pass(10_000);
     expect(query.told).toEqual(["slow a", "overdue a", "noAnswer a"]);
     expect(bench.endOf(id).stats).toMatchObject({ requests: 1, failures: 1, durationMs: 10_000 });
+  });
+
+  it("asks others, or ends, as soon as it hears of it", () => {
+    const bench = new PoolBench();
+    const walk = walkTowardZero({ results: 1, parallelism: 1 }, 1, 2);
+    const id = bench.begin(new FindQuery(walk));
+    bench.pass(999);
+    expect(bench.sentTo()).toEqual(["at-01"]);
+    bench.pass(1);
+    expect(bench.sentTo().slice(1).sort()).toEqual(["at-01", "at-02"]);
+    const second = bench.sent.find(({ to }) => to === "at-02") as Sent;
+    bench.answer(second, { type: "nodes", contacts: [], token: undefined });
+    bench.pass(1_999);
+    expect(bench.finished).toEqual([]);
+    bench.pass(1);
+    expect(bench.endOf(id)).toMatchObject({ end: "converged", stats: { durationMs: 3_000 } });
   });
 
   it("of the node's own tells its owner, and no event comes", () => {
