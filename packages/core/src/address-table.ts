@@ -79,8 +79,8 @@ export class SocketAddress implements Address {
   readonly family: 4 | 6 | undefined;
   readonly kind: number;
   readonly #route: Route;
-  /** Hash of `wire`, kept by the table that made this. */
-  readonly #hash: number;
+  /** Hash of `wire`, kept by the table that made this. @internal */
+  readonly hash: number;
   #subnet: string | undefined;
   #subnetKnown = false;
 
@@ -94,7 +94,7 @@ export class SocketAddress implements Address {
     this.family = parts.ip === undefined ? undefined : parts.ip.length === 4 ? 4 : 6;
     this.kind = route.bit;
     this.#route = route;
-    this.#hash = hash;
+    this.hash = hash;
   }
 
   /** The address as people write it; the same as `key`. */
@@ -119,7 +119,7 @@ export class SocketAddress implements Address {
   /** Whether this is the address in `bytes[offset..offset + length)`, of which `hash` is the hash. @internal */
   matches(hash: number, bytes: Uint8Array, offset: number, length: number): boolean {
     const wire = this.wire;
-    if (this.#hash !== hash || wire.length !== length) return false;
+    if (this.hash !== hash || wire.length !== length) return false;
     for (let i = 0; i < length; i++) if (wire[i] !== bytes[offset + i]) return false;
     return true;
   }
@@ -141,13 +141,16 @@ export class SocketAddress implements Address {
 /** Ways of each set: so many addresses that hash alike are kept, the most recently used. */
 const ways = 8;
 const defaultMaxInterned = 4_096;
+const firstSets = 8;
 /** What a transport of its kind carries at least; the transport's own number replaces it. */
 const defaultDatagramBytes = 1_200;
 const defaultStreamBytes = 2 ** 20;
 
 export class AddressTable implements AddressCodec {
   readonly #routes: readonly Route[];
-  readonly #sets: (SocketAddress[] | undefined)[];
+  /** A power of two of them, up to `#maxSets`: doubled when half full. */
+  #sets: (SocketAddress[] | undefined)[];
+  readonly #maxSets: number;
   readonly #group: ((address: SocketAddress) => string | undefined) | undefined;
   readonly #scratch: Uint8Array = new Uint8Array(maxAddressBytes);
   #dialable = 0;
@@ -164,7 +167,8 @@ export class AddressTable implements AddressCodec {
     }
     const exemptions = new Exemptions(exempt);
     this.#group = group;
-    this.#sets = new Array<SocketAddress[] | undefined>(Math.floor(maxInterned / ways)).fill(undefined);
+    this.#maxSets = 2 ** Math.floor(Math.log2(maxInterned / ways));
+    this.#sets = new Array<SocketAddress[] | undefined>(Math.min(firstSets, this.#maxSets)).fill(undefined);
     this.#routes = addressKinds.map((_kind, index) => ({
       link: noLink,
       maxBytes: index < 2 ? defaultDatagramBytes : defaultStreamBytes,
@@ -181,7 +185,7 @@ export class AddressTable implements AddressCodec {
 
   /** How many addresses are kept for reuse. */
   get interned(): Gauge {
-    return { used: this.#interned, limit: this.#sets.length * ways };
+    return { used: this.#interned, limit: this.#maxSets * ways };
   }
 
   /**
@@ -284,7 +288,7 @@ export class AddressTable implements AddressCodec {
   }
 
   #find(hash: number, bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
-    const set = this.#sets[(hash >>> 0) % this.#sets.length];
+    const set = this.#sets[hash & (this.#sets.length - 1)];
     if (set === undefined) return undefined;
     for (let i = 0; i < set.length; i++) {
       const address = set[i] as SocketAddress;
@@ -305,13 +309,26 @@ export class AddressTable implements AddressCodec {
   ): SocketAddress {
     const wire = copyBytes(bytes, offset, offset + length);
     const address = new SocketAddress(this.#routes[(wire[0] as number) - 1] as Route, wire, hash, parts);
-    const index = (hash >>> 0) % this.#sets.length;
-    const set = this.#sets[index] ?? [];
-    this.#sets[index] = set;
-    if (set.length === ways) set.pop();
-    else this.#interned++;
-    set.unshift(address);
+    if (this.#interned >= (this.#sets.length * ways) / 2 && this.#sets.length < this.#maxSets) this.#grow();
+    this.#put(hash, address);
     return address;
+  }
+
+  /** In front of its set; the one used longest ago makes room. */
+  #put(hash: number, address: SocketAddress): void {
+    const index = hash & (this.#sets.length - 1);
+    const set = this.#sets[index];
+    if (set === undefined) this.#sets[index] = [address];
+    else set.unshift(address);
+    if (set !== undefined && set.length > ways) set.pop();
+    else this.#interned++;
+  }
+
+  #grow(): void {
+    const sets = this.#sets;
+    this.#sets = new Array<SocketAddress[] | undefined>(sets.length * 2).fill(undefined);
+    this.#interned = 0;
+    for (const set of sets) for (const address of set?.toReversed() ?? []) this.#put(address.hash, address);
   }
 }
 

@@ -11,12 +11,18 @@ import type { InstantMs, Path } from "./machine.ts";
 import type { ResponseMessage } from "./protocol.ts";
 import { type Asked, contactOf, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
 
+/**
+ * A seed that many join through at the same moment loses some of what they send, and there is nobody in its place. Sent
+ * after 1, 3 and 7 s where nothing has been measured yet: all within the hard timeout.
+ */
+const seedRetries = 3;
+
 export class BootstrapQuery implements Query {
   readonly #walk: Lookup;
   readonly #unasked: Seed[];
   readonly #asked = new Set<Seed>();
-  /** Seeds whose answer is not waited for any more. */
-  readonly #overdue = new Set<Seed>();
+  /** Seeds past their soft timeout: not waited for once somebody has answered. */
+  readonly #late = new Set<Seed>();
 
   constructor(walk: Lookup, seeds: readonly Seed[]) {
     this.#walk = walk;
@@ -38,7 +44,7 @@ export class BootstrapQuery implements Query {
       reportContacts(this.#walk, asked.to as Contact, response);
       return;
     }
-    this.#overdue.delete(asked.to);
+    this.#late.delete(asked.to);
     if (response.body.type !== "nodes") return;
     const { contacts } = response.body;
     if (response.client) this.#walk.addSeeds(contacts);
@@ -46,16 +52,17 @@ export class BootstrapQuery implements Query {
   }
 
   onSlow(asked: Asked): void {
-    if (!this.#asked.has(asked.to)) this.#walk.onSlow((asked.to as Contact).id);
+    if (this.#asked.has(asked.to)) this.#late.add(asked.to);
+    else this.#walk.onSlow((asked.to as Contact).id);
   }
 
   onOverdue(asked: Asked): void {
-    if (this.#asked.has(asked.to)) this.#overdue.add(asked.to);
+    if (this.#asked.has(asked.to)) this.#late.add(asked.to);
     else this.#walk.onOverdue((asked.to as Contact).id);
   }
 
   onFailure(_nowMs: InstantMs, asked: Asked, _reason: FailureReason): void {
-    this.#overdue.delete(asked.to);
+    this.#late.delete(asked.to);
     if (!this.#asked.delete(asked.to)) this.#walk.onFailure((asked.to as Contact).id);
   }
 
@@ -68,14 +75,16 @@ export class BootstrapQuery implements Query {
   }
 
   #ask(to: Seed): QueryStep {
-    if (!isCandidate(this.#walk, to)) this.#asked.add(to);
-    return { type: "ask", to, body: { type: "findNode", target: this.#walk.target, wantToken: false } };
+    const body = { type: "findNode", target: this.#walk.target, wantToken: false } as const;
+    if (isCandidate(this.#walk, to)) return { type: "ask", to, body };
+    this.#asked.add(to);
+    return { type: "ask", to, body, retries: seedRetries };
   }
 
   /** The same peer is being asked as a seed. */
   #isUnderWay({ id, addresses }: Contact): boolean {
     for (const seed of this.#asked) {
-      if (this.#overdue.has(seed)) continue;
+      if (this.#late.has(seed)) continue;
       if (seed.id?.equals(id)) return true;
       if (seed.addresses.some(({ key }) => addresses.some((address) => address.key === key))) return true;
     }
@@ -85,7 +94,7 @@ export class BootstrapQuery implements Query {
   /** While nobody has answered, every seed is waited for to its hard timeout. */
   #waitsForSeeds(): boolean {
     if (this.#walk.answered === 0) return this.#asked.size > 0 || this.#unasked.length > 0;
-    return this.#asked.size > this.#overdue.size;
+    return this.#asked.size > this.#late.size;
   }
 }
 

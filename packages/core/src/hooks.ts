@@ -20,52 +20,77 @@ const unreadable: Malformed = { kind: "malformed", reason: "badBody" };
 
 /** An address whose codec throws is unreadable, counts as a subnet and as a source of its own, and cannot be dialled. */
 export function guardAddresses(addresses: AddressCodec, report: Report): AddressCodec {
-  const guard = <T>(call: () => T, otherwise: T): T => guarded("addresses", call, otherwise, report);
   return {
     get dialable(): number {
-      return guard(() => addresses.dialable, 0);
+      try {
+        return addresses.dialable;
+      } catch (error) {
+        return failed("addresses", error, report, 0);
+      }
     },
-    decode: (bytes: Uint8Array, offset: number, length: number) =>
-      guard(() => addresses.decode(bytes, offset, length), undefined),
-    source: (address: Address) => guard(() => addresses.source(address), address.key),
-    group: (address: Address) => guard(() => addresses.group(address), address.key),
+    decode(bytes: Uint8Array, offset: number, length: number): Address | undefined {
+      try {
+        return addresses.decode(bytes, offset, length);
+      } catch (error) {
+        return failed("addresses", error, report, undefined);
+      }
+    },
+    source(address: Address): string | undefined {
+      try {
+        return addresses.source(address);
+      } catch (error) {
+        return failed("addresses", error, report, address.key);
+      }
+    },
+    group(address: Address): string | undefined {
+      try {
+        return addresses.group(address);
+      } catch (error) {
+        return failed("addresses", error, report, address.key);
+      }
+    },
   };
 }
 
 export function guardRandom(random: { fill(into: Uint8Array): void }, report: Report): GuardedRandom {
   return {
-    fill: (into: Uint8Array) =>
-      guarded(
-        "random",
-        () => {
-          random.fill(into);
-          return true;
-        },
-        false,
-        report,
-      ),
+    fill(into: Uint8Array): boolean {
+      try {
+        random.fill(into);
+        return true;
+      } catch (error) {
+        return failed("random", error, report, false);
+      }
+    },
   };
 }
 
 /** What cannot be read is malformed, and what cannot be written is not sent. */
 export function guardProtocol(protocol: Protocol, report: Report): Protocol {
   const { name, idBytes, requests } = protocol;
-  const guard = <T>(call: () => T, otherwise: T): T => guarded("protocol", call, otherwise, report);
   return {
     name,
     idBytes,
     requests,
-    decode: (bytes: Uint8Array) => guard<Message | Malformed>(() => protocol.decode(bytes), unreadable),
-    encode: (message: Message, into: Uint8Array, room: number, padded: boolean) =>
-      guard(() => protocol.encode(message, into, room, padded), undefined),
+    decode(bytes: Uint8Array): Message | Malformed {
+      try {
+        return protocol.decode(bytes);
+      } catch (error) {
+        return failed("protocol", error, report, unreadable);
+      }
+    },
+    encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined {
+      try {
+        return protocol.encode(message, into, room, padded);
+      } catch (error) {
+        return failed("protocol", error, report, undefined);
+      }
+    },
   };
 }
 
-function guarded<T>(hook: string, call: () => T, otherwise: T, report: Report): T {
-  try {
-    return call();
-  } catch (error) {
-    report(new HookError(hook, error));
-    return otherwise;
-  }
+/** Written out at each hook, for a closure for every call would cost more than the call. */
+function failed<T>(hook: string, error: unknown, report: Report, otherwise: T): T {
+  report(new HookError(hook, error));
+  return otherwise;
 }

@@ -209,7 +209,9 @@ export class Queries implements AnnouncerQueries {
   /** A walk of the node's own. `false`: no room for it now. */
   refresh(nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void): boolean {
     if (this.#pool.full) return false;
-    const resolved = this.#resolve({}, this.#limits.findResults);
+    // Our own neighbourhood should be known whole.
+    const isSelf = target.equals(this.#options.self);
+    const resolved = this.#resolve({}, isSelf ? this.#limits.bucketSize : this.#limits.findResults);
     const walk = this.#walk(nowMs, target, resolved);
     this.#begin(nowMs, new FindQuery(walk), resolved, { walk, finish: onEnd, isOwn: true });
     return true;

@@ -236,7 +236,7 @@ export class QueryPool {
 
   #ask(nowMs: InstantMs, running: RunningQuery, asked: Asked, into: Uint8Array): Transmit | undefined {
     const { rpc, isSuspect } = this.#options;
-    const request = rpc.create(asked.to, asked.body, running);
+    const request = rpc.create(asked.to, asked.body, running, asked.retries);
     running.requests.add(request);
     running.requestCount++;
     running.settings.trace?.add(nowMs, asked.to, { type: "asked", request: asked.body.type });

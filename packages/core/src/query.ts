@@ -8,7 +8,7 @@ import type { InstantMs, Path } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
 
 export type QueryStep =
-  | { readonly type: "ask"; readonly to: Seed; readonly body: Request }
+  | ({ readonly type: "ask" } & Asked)
   /** Nothing to ask until a report. */
   | { readonly type: "wait" }
   | { readonly type: "end"; readonly end: QueryEnd };
@@ -19,6 +19,8 @@ export const waitStep: QueryStep = { type: "wait" };
 export interface Asked {
   readonly to: Seed;
   readonly body: Request;
+  /** Times it is sent again, where that is not the node's usual number. */
+  readonly retries?: number | undefined;
 }
 
 /** Who has answered, at the address where it did if that can be dialled. */

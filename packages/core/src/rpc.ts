@@ -205,8 +205,13 @@ export class Rpc {
     else this.#closedLinks.add(link);
   }
 
-  create(to: Seed, body: Request, owner: RequestOwner): PendingRequest {
-    return new PendingRequest(this, to, body, owner, this.#limits.retries, Number.POSITIVE_INFINITY);
+  create(
+    to: Seed,
+    body: Request,
+    owner: RequestOwner,
+    retries: number = this.#limits.retries,
+  ): PendingRequest {
+    return new PendingRequest(this, to, body, owner, retries, Number.POSITIVE_INFINITY);
   }
 
   /** A request that a stranger has caused: sent once, and no longer than `maxBytes`. */

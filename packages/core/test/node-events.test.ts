@@ -65,7 +65,11 @@ describe("progress", () => {
     for (const { node } of hosts.slice(1)) node.bootstrap(network.nowMs, [{ addresses: [seed.address] }]);
     network.run(3_000);
     asker.events.length = 0;
-    const query = asker.node.findNode(network.nowMs, numbered(7), { progress: true, results: 20 });
+    const query = asker.node.findNode(network.nowMs, numbered(7), {
+      progress: true,
+      results: 20,
+      parallelism: 1,
+    });
     const silent = asker.node.findNode(network.nowMs, numbered(8));
     network.finish(asker, query);
     network.finish(asker, silent);

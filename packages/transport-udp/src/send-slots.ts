@@ -8,6 +8,9 @@
  */
 import type { SocketAddress } from "@kad/core";
 
+/** Free slots that are kept for the next burst; a slot is as long as a datagram. */
+const maxIdleSlots = 4;
+
 /** One datagram on its way. */
 export class SendSlot {
   readonly bytes: Uint8Array;
@@ -73,7 +76,8 @@ export class SendSlots {
   readonly #release = (slot: SendSlot, error: Error | null): void => {
     if (error !== null && error !== undefined) this.#onFailure(slot, error);
     slot.to = undefined;
-    this.#free.push(slot);
+    if (this.#free.length < maxIdleSlots) this.#free.push(slot);
+    else this.#made--;
     if (this.#isFull && this.used <= this.limit / 2) {
       this.#isFull = false;
       this.#onRoom();

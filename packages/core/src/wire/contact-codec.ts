@@ -7,8 +7,9 @@
  */
 import { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "../address.ts";
 import type { Contact } from "../contact.ts";
+import type { NodeId } from "../node-id.ts";
 import type { MalformedReason } from "../protocol.ts";
-import { ContactCache, IdCache } from "./contact-cache.ts";
+import { ContactCache } from "./contact-cache.ts";
 import { maxContacts, minContacts } from "./messages.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
@@ -17,34 +18,31 @@ import type { Writer } from "./writer.ts";
 export const noAddresses: readonly Address[] = Object.freeze([]);
 
 export class ContactCodec {
-  readonly ids: IdCache;
-  /** Two caches, since what we say of a peer and what others say of it may differ, and would displace each other. */
-  readonly #heard: ContactCache;
-  readonly #told: ContactCache;
+  readonly #known: ContactCache;
   readonly #idBytes: number;
   readonly #addresses: AddressCodec;
 
   constructor(idBytes: number, addresses: AddressCodec, cacheSize: number) {
-    this.ids = new IdCache(idBytes, cacheSize);
-    this.#heard = new ContactCache(idBytes, cacheSize);
-    this.#told = new ContactCache(idBytes, cacheSize);
+    this.#known = new ContactCache(idBytes, cacheSize);
     this.#idBytes = idBytes;
     this.#addresses = addresses;
+  }
+
+  /** The id at `at`, where all its bytes are; the same object for one that is known. */
+  readId(bytes: Uint8Array, at: number): NodeId {
+    return this.#known.readId(bytes, at);
   }
 
   /** `undefined` when malformed; the reader then stands anywhere. */
   readContact(reader: Reader): Contact | undefined {
     const at = reader.take(this.#idBytes);
     if (at === undefined) return undefined;
-    const known = this.#heard.findRead(reader.bytes, at);
-    if (known !== undefined) {
-      reader.offset += addressesLength(known.addresses);
-      return known;
-    }
+    const known = this.#known.read(reader, at);
+    if (known !== undefined) return known;
     const addresses = this.readAddresses(reader);
     if (addresses === undefined) return undefined;
-    const contact: Contact = { id: this.ids.read(reader.bytes, at), addresses };
-    this.#heard.keep(contact, reader.bytes, at, reader.offset);
+    const contact: Contact = { id: this.readId(reader.bytes, at), addresses };
+    this.#known.keep(contact, reader.bytes, at, reader.offset);
     return contact;
   }
 
@@ -65,32 +63,31 @@ export class ContactCodec {
   readAddresses(reader: Reader): readonly Address[] | undefined {
     const count = reader.u8();
     if (count < 1 || count > maxAddresses) return undefined;
-    const addresses: Address[] = [];
+    const addresses = new Array<Address>(count);
     let room = maxAddressesBytes;
     for (let i = 0; i < count; i++) {
       const length = Math.min(room, reader.left);
       const address = this.#addresses.decode(reader.bytes, reader.offset, length);
-      if (address === undefined || address.wire.length > length) return undefined;
-      reader.offset += address.wire.length;
-      room -= address.wire.length;
-      addresses.push(address);
+      const size = address?.wire.length ?? 0;
+      if (address === undefined || size > length) return undefined;
+      reader.offset += size;
+      room -= size;
+      addresses[i] = address;
     }
     return addresses;
   }
 
   /** Writes the contact if it has addresses that a message may carry; whether it did. Without room the writer fails. */
   writeContact(writer: Writer, contact: Contact): boolean {
-    const known = this.#told.findWritten(contact);
-    if (known !== undefined) {
-      writer.bytesOf(known);
-      return !writer.failed;
-    }
-    if (contact.id.length !== this.#idBytes || writableCount(contact.addresses) === 0) return false;
+    if (this.#known.write(contact, writer)) return !writer.failed;
+    const count = writableCount(contact.addresses);
+    if (contact.id.length !== this.#idBytes || count === 0) return false;
     const start = writer.offset;
     writer.id(contact.id);
     this.writeAddresses(writer, contact.addresses);
     if (writer.failed) return false;
-    this.#told.keep(contact, writer.bytes, start, writer.offset);
+    // With an address left out, the bytes mean another contact than this one.
+    if (count === contact.addresses.length) this.#known.keep(contact, writer.bytes, start, writer.offset);
     return true;
   }
 
@@ -138,10 +135,4 @@ export function writableCount(addresses: readonly Address[]): number {
     count++;
   }
   return count;
-}
-
-function addressesLength(addresses: readonly Address[]): number {
-  let length = 1;
-  for (let i = 0; i < addresses.length; i++) length += (addresses[i] as Address).wire.length;
-  return length;
 }

@@ -131,7 +131,7 @@ class NativeProtocol implements Protocol {
     if (requestType === undefined && responseType === undefined) {
       return code < responseBit ? "unknownRequest" : "unknownResponse";
     }
-    const sender = this.#contacts.ids.read(bytes, headerBytesBeforeSender);
+    const sender = this.#contacts.readId(bytes, headerBytesBeforeSender);
     const client = (flags & clientFlag) !== 0;
     const addresses = (flags & addressesFlag) === 0 ? noAddresses : this.#contacts.readAddresses(reader);
     if (addresses === undefined) return "badAddress";

@@ -71,6 +71,13 @@ export class Writer {
     else for (let i = 0; i < bytes.length; i++) this.bytes[at + i] = bytes[i] as number;
   }
 
+  /** `from[start..start + length)`. */
+  bytesFrom(from: Uint8Array, start: number, length: number): void {
+    const at = this.take(length);
+    if (at === undefined) return;
+    for (let i = 0; i < length; i++) this.bytes[at + i] = from[start + i] as number;
+  }
+
   id(id: NodeId): void {
     const at = this.take(id.length);
     if (at !== undefined) id.writeTo(this.bytes, at);
