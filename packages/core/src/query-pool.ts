@@ -240,7 +240,8 @@ export class QueryPool {
     running.requests.add(request);
     running.requestCount++;
     running.settings.trace?.add(nowMs, asked.to, { type: "asked", request: asked.body.type });
-    const suspect = isOfWalk(asked.body.type) && isSuspect(nowMs, asked.to);
+    const mayPass = isOfWalk(asked.body.type) && asked.retries === undefined;
+    const suspect = mayPass && isSuspect(nowMs, asked.to);
     const transmit = rpc.begin(nowMs, request, into);
     if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);
     return transmit;

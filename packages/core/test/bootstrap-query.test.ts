@@ -26,6 +26,21 @@ describe("seeds without ids", () => {
     expect(bench.query.figures()).toMatchObject({ rounds: 2 });
   });
 
+  it("are asked more often than others, for there is nobody in their place", () => {
+    const bench = benchOf([seedOf("a")], 1);
+    bench.asks();
+    expect(bench.asked.get("a")?.retries).toBe(3);
+    expect(bench.asked.get("1")?.retries).toBeUndefined();
+  });
+
+  it("are not waited for past their soft timeout once somebody has answered", () => {
+    const bench = benchOf([seedOf("a"), seedOf("b")]);
+    bench.asks();
+    bench.slow("b");
+    bench.answer("a", nodes(), { sender: tinyId(9) });
+    expect(bench.asks()).toEqual(["converged"]);
+  });
+
   it("are exhausted when all are dead", () => {
     const bench = benchOf([seedOf("a"), seedOf("b")]);
     bench.asks();

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BootstrapQuery } from "../src/bootstrap-query.ts";
 import type { Seed } from "../src/contact.ts";
 import type { FailureReason, QueryFinished, QueryId, QueryResult } from "../src/events.ts";
 import { FindQuery } from "../src/find-query.ts";
@@ -405,6 +406,15 @@ describe("a suspect", () => {
     expect(bench.rpc.inFlight).toBe(1);
     bench.answer(bench.sent[0] as Sent, { type: "nodes", contacts: [], token: undefined });
     expect(query.told).toEqual(["overdue a", "answered a"]);
+  });
+
+  it("is given the chances that its query wants for it: a seed has nobody in its place", () => {
+    const bench = new PoolBench();
+    bench.suspects.add("seed");
+    const query = new BootstrapQuery(walkTowardZero({}), [{ addresses: [tinyAddress("seed")] }]);
+    bench.begin(query);
+    bench.pass(9_000);
+    expect(bench.sent.map(({ atMs }) => atMs)).toEqual([0, 1_000, 3_000, 7_000]);
   });
 
   it("is given every chance where it alone is meant", () => {
