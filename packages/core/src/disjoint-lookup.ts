@@ -8,7 +8,7 @@
 import type { Contact } from "./contact.ts";
 import { compareDistance } from "./distance.ts";
 import { groupsOf, SubnetCounter } from "./diversity.ts";
-import { Lookup, type LookupOptions, type LookupStep } from "./lookup.ts";
+import { type Candidate, Lookup, type LookupOptions, type LookupStep } from "./lookup.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Walk } from "./walk.ts";
 
@@ -42,7 +42,7 @@ export class DisjointLookup implements Walk {
 
   get hops(): number {
     const [closest] = this.closest(1);
-    return closest === undefined ? 0 : (this.#ownerOf(closest.id)?.candidate(closest.id)?.hops ?? 0);
+    return closest === undefined ? 0 : (this.#ownerOf(closest.id) as Lookup).hops;
   }
 
   /** Each path starts from seeds of its own, dealt out in turn. */
@@ -78,8 +78,8 @@ export class DisjointLookup implements Walk {
 
   onFailure(id: NodeId): boolean {
     const path = this.#ownerOf(id);
-    const contact = path?.candidate(id)?.contact;
-    if (path === undefined || contact === undefined || !path.onFailure(id)) return false;
+    if (path === undefined || !path.onFailure(id)) return false;
+    const { contact } = path.candidate(id) as Candidate;
     this.#subnets.remove(this.#groupsOf(contact));
     return true;
   }
