@@ -33,7 +33,12 @@ export {
   formatExplanation,
   type SkipReason,
 } from "./explanation.ts";
-export { immutableKey, immutableRecord, immutableValidator } from "./immutable-record.ts";
+export {
+  immutableKey,
+  immutableRecord,
+  immutableValidator,
+  maxImmutableValueBytes,
+} from "./immutable-record.ts";
 export { labelled } from "./label.ts";
 export {
   type Candidate,
@@ -48,7 +53,14 @@ export type { Health } from "./network-health.ts";
 export { KadNode } from "./node.ts";
 export { maxIdBytes, NodeId } from "./node-id.ts";
 export type { NodeOptions } from "./node-options.ts";
-export { openKey, openRecord, openValidator, readOpenRecord } from "./open-record.ts";
+export {
+  maxOpenNameBytes,
+  maxOpenValueBytes,
+  openKey,
+  openRecord,
+  openValidator,
+  readOpenRecord,
+} from "./open-record.ts";
 export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 export type { Plugin, PluginContext } from "./plugin.ts";
 export * from "./protocol.ts";

@@ -17,7 +17,7 @@ import type { InstantMs } from "./machine.ts";
 import { maxIdBytes, type NodeId } from "./node-id.ts";
 import type { Sha256 } from "./record.ts";
 
-export const writeTokenBytes = 8;
+const writeTokenBytes = 8;
 
 /** With a UDP address and a target of 32 bytes the hash input is then one block of SHA-256. */
 const secretBytes = 16;
