@@ -33,6 +33,7 @@ import {
 import { copyBytes } from "./bytes.ts";
 import { UsageError } from "./errors.ts";
 import type { Gauge } from "./stats.ts";
+import { readU32 } from "./wire/reader.ts";
 
 export { type AddressKind, addressKinds } from "./address-wire.ts";
 
@@ -70,7 +71,6 @@ interface Route {
 /** An interned address. Immutable, but for `link` and `maxBytes`, which follow the transports that the host has. */
 export class SocketAddress implements Address {
   readonly key: string;
-  readonly wire: Uint8Array;
   readonly scheme: AddressScheme;
   /** An IP address without brackets, or a host name in lower case. */
   readonly host: string;
@@ -81,13 +81,16 @@ export class SocketAddress implements Address {
   readonly #route: Route;
   /** Hash of `wire`, kept by the table that made this. @internal */
   readonly hash: number;
+  /** An IPv4 address as a number: its seven bytes in messages would take 250 as an array. */
+  readonly #ipv4: number;
+  /** The bytes in messages where they are not those of an IPv4 address. */
+  readonly #longWire: Uint8Array | undefined;
   #subnet: string | undefined;
   #subnetKnown = false;
 
   /** Made by an {@link AddressTable} only. */
   constructor(route: Route, wire: Uint8Array, hash: number, parts: AddressParts) {
     this.key = formatAddressText(parts);
-    this.wire = wire;
     this.scheme = parts.scheme;
     this.host = parts.host;
     this.port = parts.port;
@@ -95,6 +98,17 @@ export class SocketAddress implements Address {
     this.kind = route.bit;
     this.#route = route;
     this.hash = hash;
+    const isIpv4 = (this.kind & ipv4Kinds) !== 0;
+    this.#ipv4 = isIpv4 ? readU32(wire, 1) | 0 : 0;
+    this.#longWire = isIpv4 ? undefined : wire;
+  }
+
+  /** The address as it stands in messages; made at each call, except for long ones. */
+  get wire(): Uint8Array {
+    if (this.#longWire !== undefined) return this.#longWire;
+    const ip = this.#ipv4;
+    const tag = 32 - Math.clz32(this.kind);
+    return Uint8Array.of(tag, ip >>> 24, ip >>> 16, ip >>> 8, ip, this.port >>> 8, this.port);
   }
 
   /** The address as people write it; the same as `key`. */
@@ -118,10 +132,20 @@ export class SocketAddress implements Address {
 
   /** Whether this is the address in `bytes[offset..offset + length)`, of which `hash` is the hash. @internal */
   matches(hash: number, bytes: Uint8Array, offset: number, length: number): boolean {
-    const wire = this.wire;
-    if (this.hash !== hash || wire.length !== length) return false;
+    if (this.hash !== hash) return false;
+    const wire = this.#longWire;
+    if (wire === undefined) return length === ipv4WireBytes && this.#matchesIpv4(bytes, offset);
+    if (wire.length !== length) return false;
     for (let i = 0; i < length; i++) if (wire[i] !== bytes[offset + i]) return false;
     return true;
+  }
+
+  #matchesIpv4(bytes: Uint8Array, offset: number): boolean {
+    return (
+      1 << ((bytes[offset] as number) - 1) === this.kind &&
+      (readU32(bytes, offset + 1) | 0) === this.#ipv4 &&
+      ((bytes[offset + 5] as number) << 8) + (bytes[offset + 6] as number) === this.port
+    );
   }
 
   /** /24 of an IPv4 address, /64 of IPv6, the last two labels of a name; `undefined` when exempt. Worked out once. @internal */
@@ -138,6 +162,9 @@ export class SocketAddress implements Address {
   }
 }
 
+/** udp4 and tcp4: tag, address, port. */
+const ipv4Kinds = 0b101;
+const ipv4WireBytes = 7;
 /** Ways of each set: so many addresses that hash alike are kept, the most recently used. */
 const ways = 8;
 const defaultMaxInterned = 4_096;
