@@ -4,6 +4,7 @@
 import type { DhtNode } from "@kad/dht";
 import { WrongUsage } from "./failure.ts";
 import type { Io } from "./io.ts";
+import { untilAnswered } from "./joining.ts";
 import { Screen } from "./screen.ts";
 import { shownMs } from "./text.ts";
 
@@ -15,18 +16,25 @@ export interface ClientOptions {
 
 export const defaultClientTimeoutMs = 10_000;
 
+/** @throws WrongUsage where there is none */
+export function requireBootstrap(bootstrap: readonly string[]): void {
+  if (bootstrap.length > 0) return;
+  throw new WrongUsage(
+    "--bootstrap is missing: a node of the network, such as --bootstrap udp://127.0.0.1:4100; or set KAD_BOOTSTRAP",
+  );
+}
+
 /** Joins, runs `work`, and leaves however that ends. On a terminal stderr shows meanwhile what is done. */
 export async function withClient<T>(
   io: Io,
   { bootstrap, timeoutMs }: ClientOptions,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
-  if (bootstrap.length === 0) {
-    throw new WrongUsage(
-      "--bootstrap is missing: a node of the network, such as --bootstrap udp://127.0.0.1:4100; or set KAD_BOOTSTRAP",
-    );
-  }
-  return await openClient(io, { bootstrap, bootstrapTimeoutMs: timeoutMs }, "joining", work);
+  requireBootstrap(bootstrap);
+  return await openClient(io, bootstrap, "joining", async (node, progress) => {
+    await untilAnswered(node, { seeds: bootstrap, timeoutMs, signal: io.signal });
+    return await work(node, progress);
+  });
 }
 
 /** The same without joining: for what asks one node alone. */
@@ -34,12 +42,12 @@ export async function withLoneClient<T>(
   io: Io,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
-  return await openClient(io, {}, "asking", work);
+  return await openClient(io, [], "asking", work);
 }
 
 async function openClient<T>(
   io: Io,
-  options: { readonly bootstrap?: readonly string[]; readonly bootstrapTimeoutMs?: number },
+  bootstrap: readonly string[],
   task: string,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
@@ -50,7 +58,8 @@ async function openClient<T>(
     fault ??= error;
   };
   try {
-    const node = await createNode({ ...options, security: "none", report, signal: io.signal });
+    const options = { bootstrap, bootstrapRequired: false, report, signal: io.signal };
+    const node = await createNode({ ...options, security: "none" });
     try {
       return await work(node, progress);
     } finally {
@@ -76,6 +85,7 @@ export class Progress {
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #startedAtMs = performance.now();
   #task: string;
+  #hasEnded = false;
 
   constructor(screen: Screen, task: string) {
     this.#screen = screen;
@@ -94,12 +104,22 @@ export class Progress {
     if (this.#screen.isLive) this.#screen.print(this.#screen.style.dim(line));
   }
 
+  /** Lets `write` write to what may be the same terminal, where nothing is drawn meanwhile. */
+  interrupt(write: () => void): void {
+    this.#screen.clear();
+    write();
+    this.#draw();
+  }
+
+  /** Nothing is drawn from here on. */
   end(): void {
+    this.#hasEnded = true;
     clearInterval(this.#timer);
     this.#screen.clear();
   }
 
   #draw(): void {
+    if (this.#hasEnded) return;
     this.#screen.draw(() => [`${this.#task} … ${shownMs(performance.now() - this.#startedAtMs)}`]);
   }
 }

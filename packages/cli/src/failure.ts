@@ -3,7 +3,9 @@
  *
  * Commands throw {@link Failure}, or let the node's errors pass: each code of theirs that a user can cause has a line here.
  */
+import type { FileIncomplete, FilePutOutcome, MissingPart } from "@kad/dht";
 import { type ExitCode, exitCode } from "./exit-code.ts";
+import { grouped, plural } from "./text.ts";
 
 /** An end with a message for people, and an exit code for programs. The message is one line without a full stop. */
 export class Failure extends Error {
@@ -18,8 +20,8 @@ export class Failure extends Error {
 
 /** The command line is wrong. */
 export class WrongUsage extends Failure {
-  constructor(message: string) {
-    super(exitCode.usage, message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(exitCode.usage, message, options);
     this.name = "WrongUsage";
   }
 }
@@ -40,6 +42,12 @@ export function toFailure(error: unknown): Failure {
       return new Failure(exitCode.unreachable, bootstrapMessage(error), options);
     case "putFailed":
       return new Failure(exitCode.failed, putMessage(error), options);
+    case "announceFailed":
+      return new Failure(exitCode.failed, announceMessage(error), options);
+    case "filePutFailed":
+      return new Failure(exitCode.incomplete, filePutMessage(error), options);
+    case "fileIncomplete":
+      return fileIncomplete(error);
     case "unresolvableHost":
       return new Failure(exitCode.unreachable, message, options);
     case "addressInUse":
@@ -106,14 +114,57 @@ export function noAnswerAt(addresses: readonly string[]): string {
 }
 
 function putMessage(error: unknown): string {
+  return `the record is not stored: ${outcomeOf(error)}`;
+}
+
+function announceMessage(error: unknown): string {
+  return `the key is not announced: ${outcomeOf(error)}`;
+}
+
+/** `2 of 20 holders took it, 18 full`. */
+function outcomeOf(error: unknown): string {
   const { accepted, asked, refusals } = error as {
     readonly accepted: number;
     readonly asked: number;
     readonly refusals: Readonly<Record<string, number>>;
   };
-  if (asked === 0) return "the record is not stored: no node answered that could keep it";
+  if (asked === 0) return "no node answered that could keep it";
   const reasons = Object.entries(refusals).map(([reason, count]) => `, ${count} ${reason}`);
-  return `the record is not stored: ${accepted} of ${asked} holders took it${reasons.join("")}`;
+  return `${accepted} of ${asked} holders took it${reasons.join("")}`;
+}
+
+function filePutMessage(error: unknown): string {
+  const { stored, chunks, cause } = error as FilePutOutcome & { readonly cause?: unknown };
+  const why = codeOf(cause) === "putFailed" ? ` (of the next, ${outcomeOf(cause)})` : "";
+  return (
+    `the file is not stored: ${grouped(stored)} of ${plural(chunks, "chunk")} read so far found holders${why}; ` +
+    "the same command again goes on from there"
+  );
+}
+
+/** Parts named one by one; the others are counted. */
+const partsNamed = 3;
+
+function fileIncomplete(error: unknown): Failure {
+  const { key, missing, missingParts, size, checkedTo } = error as FileIncomplete;
+  const options = { cause: error };
+  if (size === undefined) return new Failure(exitCode.notFound, `nobody has ${key.toHex()}`, options);
+  const named = missing.slice(0, partsNamed).map(nameOfPart); // slice: a list of parts
+  const more = missingParts > named.length ? ` and ${grouped(missingParts - named.length)} more` : "";
+  const beyond = checkedTo < size ? `; what follows byte ${grouped(checkedTo)} was not looked for` : "";
+  return new Failure(
+    exitCode.incomplete,
+    `the file of ${plural(size, "byte")} is incomplete: nobody has ${named.join(", ")}${more}${beyond}`,
+    options,
+  );
+}
+
+/** `chunk 4 (bytes 3,968 to 4,959)`. */
+function nameOfPart({ firstChunk, chunks = 1, offset, bytes = 0 }: MissingPart): string {
+  const last = firstChunk + chunks - 1;
+  const name =
+    chunks === 1 ? `chunk ${grouped(firstChunk)}` : `chunks ${grouped(firstChunk)} to ${grouped(last)}`;
+  return `${name} (bytes ${grouped(offset)} to ${grouped(offset + bytes - 1)})`;
 }
 
 function codeOf(error: unknown): unknown {

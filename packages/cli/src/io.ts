@@ -4,7 +4,10 @@
 
 /** Where text and bytes go; every `NodeJS.WritableStream` is one. */
 export interface Output {
+  /** `false`: it has more to write than it likes, and will tell by `drain` when it wants more. Anything else is fine. */
   write(chunk: string | Uint8Array): unknown;
+  once?(event: "drain", listener: () => void): unknown;
+  off?(event: "drain", listener: () => void): unknown;
 }
 
 /** The variables that mean something here; those that nobody knows are ignored, as everywhere. */

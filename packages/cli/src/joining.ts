@@ -2,7 +2,7 @@
  * How a node came into its network: waited for, and measured.
  */
 import type { Plugin, QueryFinished, QueryStats } from "@kad/core";
-import type { BootstrapFailed, DhtNode } from "@kad/dht";
+import type { BootstrapFailed, DhtNode, DhtNodeEvents } from "@kad/dht";
 import { exitCode } from "./exit-code.ts";
 import { Failure, noAnswerAt } from "./failure.ts";
 
@@ -15,25 +15,43 @@ export class JoinWatch implements Plugin {
   }
 }
 
+export interface JoiningOptions {
+  readonly seeds: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Resolves with the number of contacts once a node that was made with `bootstrapRequired: false` has joined. To be called
  * in the turn in which `createNode` resolved.
  * @throws (rejects) Failure `unreachable`; BootstrapFailed when no address can be resolved; the signal's reason
  */
-export async function untilJoined(
+export async function untilJoined(node: DhtNode, options: JoiningOptions): Promise<number> {
+  return await until(node, "node:join", ({ contacts }) => contacts, options);
+}
+
+/**
+ * The same as soon as anybody answers. Who only asks needs no place in the network, and so no walk to it: that would wait
+ * for each of its neighbours that has died.
+ */
+export async function untilAnswered(node: DhtNode, options: JoiningOptions): Promise<void> {
+  await until(node, "peer:discovery", () => undefined, options);
+}
+
+async function until<K extends "node:join" | "peer:discovery", T>(
   node: DhtNode,
-  seeds: readonly string[],
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<number> {
+  event: K,
+  outcomeOf: (detail: DhtNodeEvents[K]["detail"]) => T,
+  { seeds, timeoutMs, signal }: JoiningOptions,
+): Promise<T> {
   const over = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let last: BootstrapFailed | undefined;
   try {
-    return await new Promise<number>((resolve, reject) => {
+    return await new Promise<T>((resolve, reject) => {
       const listening = { signal: over.signal };
       const expire = (): void => reject(last ?? new Failure(exitCode.unreachable, noAnswerAt(seeds)));
-      node.addEventListener("node:join", ({ detail }) => resolve(detail.contacts), listening);
+      node.addEventListener(event, ({ detail }) => resolve(outcomeOf(detail)), listening);
       node.addEventListener(
         "bootstrap:failure",
         ({ detail }) => {

@@ -9,7 +9,12 @@ export function writeEvent(
   event: string,
   fields: Readonly<Record<string, unknown>> = {},
 ): void {
-  output.write(`${JSON.stringify({ event, ...fields })}\n`);
+  output.write(eventLine(event, fields));
+}
+
+/** With its line end. */
+export function eventLine(event: string, fields: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify({ event, ...fields })}\n`;
 }
 
 /** The same fields, their numbers rounded as {@link roundedMs} does. */

@@ -8,11 +8,18 @@ import { writeEvent } from "./json.ts";
 import { describeEffort, effortFields } from "./walk.ts";
 
 /** The key stands alone on the last line of stdout. */
-export function tellStored(io: Io, isJson: boolean, progress: Progress, put: PutResult): void {
+export function tellStored(
+  io: Io,
+  isJson: boolean,
+  progress: Progress,
+  put: PutResult,
+  { bytes }: { readonly bytes: number },
+): void {
   const { key, accepted, asked, stats } = put;
   progress.summary(`stored on ${accepted} of ${asked} holders: ${describeEffort(stats)}`);
   if (isJson) {
-    writeEvent(io.stdout, "stored", { key: key.toHex(), accepted, asked, ...effortFields(stats) });
+    const fields = { key: key.toHex(), kind: "record", bytes, accepted, asked };
+    writeEvent(io.stdout, "stored", { ...fields, ...effortFields(stats) });
   } else {
     io.stdout.write(`${key.toHex()}\n`);
   }

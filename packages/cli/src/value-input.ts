@@ -1,9 +1,9 @@
 /**
- * Where `put` and `set` take their value from: the command line, a file, or standard input.
+ * Where `set` takes its value from: the command line, a file, or standard input.
  */
-import { open } from "node:fs/promises";
 import type { ValueSpec } from "./command.ts";
 import { oneLine, WrongUsage } from "./failure.ts";
+import { piecesOfFile, piecesOfStdin } from "./input.ts";
 import type { Io } from "./io.ts";
 import { grouped } from "./text.ts";
 
@@ -28,37 +28,20 @@ export async function readValue(io: Io, { argument, file, maxBytes }: ValueSourc
   if ((argument === undefined) === (file === undefined)) {
     throw new WrongUsage("give one value: on the command line, as - for standard input, or with --file PATH");
   }
-  if (file !== undefined) return await readFile(file, maxBytes);
-  if (argument === "-") return await gather(io.stdin, maxBytes, "standard input");
+  if (file !== undefined) return await gather(piecesOfFile(file), maxBytes, oneLine(file));
+  if (argument === "-") return await gather(piecesOfStdin(io), maxBytes, "standard input");
   const bytes = new TextEncoder().encode(argument);
   return bytes.length <= maxBytes ? bytes : tooLarge("the value", maxBytes);
 }
 
-async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
-  const handle = await open(path);
-  try {
-    return await gather(handle.createReadStream({ autoClose: false }), maxBytes, oneLine(path));
-  } catch (error) {
-    if (error instanceof Error && "syscall" in error) Object.assign(error, { path });
-    throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Stops reading as soon as it is too much. */
-async function gather(
-  input: AsyncIterable<Uint8Array | string>,
-  maxBytes: number,
-  name: string,
-): Promise<Uint8Array> {
+async function gather(input: AsyncIterable<Uint8Array>, maxBytes: number, name: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(maxBytes);
   let length = 0;
-  for await (const chunk of input) {
-    const part = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
-    if (length + part.length > maxBytes) tooLarge(name, maxBytes);
-    bytes.set(part, length);
-    length += part.length;
+  for await (const piece of input) {
+    if (length + piece.length > maxBytes) tooLarge(name, maxBytes);
+    bytes.set(piece, length);
+    length += piece.length;
   }
   return bytes.subarray(0, length);
 }

@@ -1,10 +1,26 @@
-import { ListenError, UsageError } from "@kad/core";
-import { BootstrapFailed, PutFailed, UnresolvableHost } from "@kad/dht";
+import { ListenError, NodeId, UsageError } from "@kad/core";
+import {
+  AnnounceFailed,
+  BootstrapFailed,
+  FileIncomplete,
+  FilePutFailed,
+  type MissingPart,
+  PutFailed,
+  UnresolvableHost,
+} from "@kad/dht";
 import { describe, expect, it } from "vitest";
 import { Failure, oneLine, toFailure, WrongUsage } from "../src/failure.ts";
 
 const url = "udp://127.0.0.1:4100";
 const unresolvable = new UnresolvableHost("udp://nowhere:1", "nowhere", "cannot be resolved (ENOTFOUND)");
+
+const key = NodeId.fromHex("ab".repeat(32));
+const half = { stored: 1_200, chunks: 1_216, storedBytes: 1_189_408, bytes: 1_206_272 };
+const refused = new PutFailed(1, { accepted: 0, asked: 20, refusals: { full: 20 }, end: "converged" });
+
+function part(firstChunk: number, chunks: number, bytes: number): MissingPart {
+  return { key, level: 0, offset: firstChunk * 992, bytes, firstChunk, chunks };
+}
 
 function systemError(code: string, path?: string): Error {
   return Object.assign(new Error(`${code}: something, open`), { code, path });
@@ -46,6 +62,36 @@ describe("what goes wrong, in a line", () => {
       new PutFailed(1, { accepted: 0, asked: 0, refusals: {}, end: "exhausted" }),
       1,
       "the record is not stored: no node answered that could keep it",
+    ],
+    [
+      new AnnounceFailed(1, { accepted: 0, asked: 3, refusals: { full: 3 }, end: "converged" }),
+      1,
+      "the key is not announced: 0 of 3 holders took it, 3 full",
+    ],
+    [
+      new FilePutFailed(key, half, refused),
+      6,
+      "the file is not stored: 1,200 of 1,216 chunks read so far found holders (of the next, 0 of 20 holders took it, 20 full); the same command again goes on from there",
+    ],
+    [
+      new FilePutFailed(key, { stored: 0, chunks: 1, storedBytes: 0, bytes: 5 }, undefined),
+      6,
+      "the file is not stored: 0 of 1 chunk read so far found holders; the same command again goes on from there",
+    ],
+    [
+      new FileIncomplete(key, { missing: [], missingParts: 1, size: undefined, checkedTo: 0 }),
+      3,
+      `nobody has ${key.toHex()}`,
+    ],
+    [
+      new FileIncomplete(key, {
+        missing: [part(2, 1, 992), part(4, 30, 29_760), part(50, 1, 992), part(52, 1, 992)],
+        missingParts: 5,
+        size: 1_000_000,
+        checkedTo: 60_000,
+      }),
+      6,
+      "the file of 1,000,000 bytes is incomplete: nobody has chunk 2 (bytes 1,984 to 2,975), chunks 4 to 33 (bytes 3,968 to 33,727), chunk 50 (bytes 49,600 to 50,591) and 2 more; what follows byte 60,000 was not looked for",
     ],
     [
       new ListenError("addressInUse", url, new Error("EADDRINUSE")),

@@ -24,8 +24,8 @@ describe("kad", () => {
   });
 
   it("shows the stack to those who ask for it", async () => {
-    const { err } = await run(["put", "--file", "/no/such/file"], { env: { KAD_DEBUG: "1" } });
-    expect(err).toMatch(/^kad: \/no\/such\/file: there is no such file\n.*ENOENT/);
+    const { err } = await run(["put", "/no/such/file"], { env: { KAD_DEBUG: "1" } });
+    expect(err).toMatch(/^kad: \/no\/such\/file: there is no such file; .*\n.*ENOENT/);
     expect((await run(["nod"], { env: { KAD_DEBUG: "1" } })).err).toMatch(/\nWrongUsage: .*\n +at /);
   });
 });

@@ -25,7 +25,8 @@ it("opens with lines that run in a shell, and print what they say", { timeout: 6
   await chmod(join(folder, "kad"), 0o755);
   const script = lines
     .replaceAll("4100", String(await freePort()))
-    .replace("> node.log", `> ${folder}/node.log`);
+    .replace("> node.log", `> ${folder}/node.log`)
+    .replaceAll("copy.md", join(folder, "copy.md"));
   const { PATH = "" }: { PATH?: string } = process.env;
   const env = { ...process.env, PATH: `${folder}:${PATH}` };
   const cwd = new URL("..", import.meta.url);
@@ -35,6 +36,7 @@ it("opens with lines that run in a shell, and print what they say", { timeout: 6
   expect(promised).toEqual(["hello", "back at noon"]);
   for (const text of promised) expect(stdout).toContain(text);
   expect(stdout).toMatch(/[0-9a-f]{64} +\d+ bits +udp:\/\/127\.0\.0\.1:\d+$/m);
+  expect(stdout).toMatch(/^ended: the closest that were needed have answered\nfound 5 bytes: 1 request, /m);
   expect(stdout).toMatch(/answered in [\d.]+ ms$/m);
   expect(stdout).toMatch(/^ +nodes met +1, of which 1 answered a ping$/m);
   expect(await readFile(join(folder, "node.log"), "utf8")).toMatch(/^listening .*\nstopped\n$/s);

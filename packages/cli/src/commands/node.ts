@@ -1,20 +1,17 @@
 /**
  * `kad node`: a node that lives until it is told to end.
  */
-import type { Contact } from "@kad/core";
-import type { DhtNode } from "@kad/dht";
+import type { NodeLimits } from "@kad/core";
 import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
-import { oneLine, toFailure } from "../failure.ts";
-import type { Io } from "../io.ts";
-import { JoinWatch, untilJoined } from "../joining.ts";
-import { writeEvent } from "../json.ts";
-import { bootstrap, json, timeout, url } from "../options.ts";
-import { Screen } from "../screen.ts";
-import { plural, shortId } from "../text.ts";
-import { describeEffort, effortFields } from "../walk.ts";
+import { bootstrap, count, json } from "../options.ts";
+import { endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
+import { serverView } from "../server-view.ts";
 
-const defaultTimeoutMs = 10_000;
+/** Of a record with its key, and whatever is stored beside its value. */
+const maxBytesOfRecord = 1_100;
+/** A source may fill so much of the room; as much as by default. */
+const shareOfSource = 1 / 4;
 
 export const node: Command = defineCommand({
   name: "node",
@@ -28,18 +25,15 @@ export const node: Command = defineCommand({
       "answered), error and, at the end, stopped.",
   ],
   options: {
-    listen: {
-      value: "URL",
-      summary: "Where to listen: udp://IP:PORT, port 0 for any free one; more than once for IPv4 and IPv6",
-      parse: url,
-      multiple: true,
-    },
+    listen,
     bootstrap,
-    timeout: {
-      ...timeout,
-      summary: "How long to try to join before giving up: 500ms, 10s, 2m; 10s by default",
+    "max-records": {
+      value: "N",
+      summary: "Records to keep for others, 1 kB of memory each; 1,024 by default",
+      parse: count(1, 1_000_000),
     },
-    "exit-with-stdin": { summary: "End when standard input closes: with the program that started this one" },
+    timeout: joinTimeout,
+    "exit-with-stdin": exitWithStdin,
     json,
   },
   examples: [
@@ -51,177 +45,21 @@ export const node: Command = defineCommand({
     },
   ],
   async run({ options, io }) {
-    const view = options.json ? new JsonView(io) : new TextView(io);
-    const end = endOfRun(io, options["exit-with-stdin"]);
-    try {
-      await runNode(options, view, end);
-    } catch (error) {
-      if (!end.aborted) throw error;
-    }
+    const { bootstrap: seeds, "max-records": maxRecords, json: isJson } = options;
+    const limits = maxRecords === undefined ? {} : roomFor(maxRecords);
+    await serve(
+      { listen: options.listen, bootstrap: seeds, timeoutMs: options.timeout, limits },
+      serverView(io, isJson),
+      endOfRun(io, options["exit-with-stdin"]),
+    );
     return exitCode.ok;
   },
 });
 
-interface NodeSettings {
-  readonly listen: readonly string[];
-  readonly bootstrap: readonly string[];
-  readonly timeout: number | undefined;
-}
-
-async function runNode(settings: NodeSettings, view: View, end: AbortSignal): Promise<void> {
-  const { createNode } = await import("@kad/dht");
-  const { bootstrap: seeds, timeout: timeoutMs = defaultTimeoutMs } = settings;
-  const join = new JoinWatch();
-  const running = await createNode({
-    listen: settings.listen.length > 0 ? settings.listen : defaultListen(seeds),
-    bootstrap: seeds,
-    security: "none",
-    bootstrapRequired: false,
-    plugins: [join],
-    report: (error) => view.error(error),
-    signal: end,
-  });
-  try {
-    running.addEventListener("peer:discovery", ({ detail }) => view.peer(detail));
-    view.listening(running);
-    if (seeds.length > 0) view.joined(await untilJoined(running, seeds, timeoutMs, end), join);
-    await aborted(end);
-  } finally {
-    await running.close();
-    view.stop();
-  }
-}
-
-/** Loopback stays on loopback: nobody is exposed to the network who did not ask for it. */
-export function defaultListen(seeds: readonly string[]): readonly string[] {
-  const isLocal = seeds.every((seed) => /^udp:\/\/(127\.[0-9.]+|localhost|\[::1\]):/i.test(seed));
-  const isIpv6 = (seed: string): boolean => /^udp:\/\/\[/i.test(seed);
-  const needsIpv4 = seeds.length === 0 || seeds.some((seed) => !isIpv6(seed));
-  const ipv4 = isLocal ? "udp://127.0.0.1:0" : "udp://0.0.0.0:0";
-  const ipv6 = isLocal ? "udp://[::1]:0" : "udp://[::]:0";
-  return [...(needsIpv4 ? [ipv4] : []), ...(seeds.some(isIpv6) ? [ipv6] : [])];
-}
-
-function endOfRun(io: Io, withStdin: boolean): AbortSignal {
-  if (!withStdin) return io.signal;
-  const closed = new AbortController();
-  readToEnd(io.stdin).then(
-    () => closed.abort(),
-    () => closed.abort(),
-  );
-  return AbortSignal.any([io.signal, closed.signal]);
-}
-
-async function readToEnd(input: AsyncIterable<unknown>): Promise<void> {
-  for await (const _chunk of input);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-interface View {
-  listening(node: DhtNode): void;
-  joined(contacts: number, join: JoinWatch): void;
-  peer(contact: Contact): void;
-  error(error: unknown): void;
-  stop(): void;
-}
-
-class JsonView implements View {
-  readonly #io: Io;
-
-  constructor(io: Io) {
-    this.#io = io;
-  }
-
-  listening({ id, addresses }: DhtNode): void {
-    this.#write("listening", { id: id.toHex(), addresses });
-  }
-
-  joined(contacts: number, { stats }: JoinWatch): void {
-    this.#write("joined", { contacts, ...(stats && effortFields(stats)) });
-  }
-
-  peer({ id, addresses }: Contact): void {
-    this.#write("peer", { id: id.toHex(), addresses: addresses.map(({ key }) => key) });
-  }
-
-  error(error: unknown): void {
-    this.#write("error", { message: toFailure(error).message });
-  }
-
-  stop(): void {
-    this.#write("stopped", {});
-  }
-
-  #write(event: string, fields: Readonly<Record<string, unknown>>): void {
-    writeEvent(this.#io.stdout, event, fields);
-  }
-}
-
-/** A node that joins meets dozens at once. */
-const quietMs = 1_000;
-/** Peers named in one line; the others are counted. */
-const maxNamed = 3;
-
-class TextView implements View {
-  readonly #io: Io;
-  readonly #screen: Screen;
-  #met: Contact[] = [];
-  #known = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(io: Io) {
-    this.#io = io;
-    this.#screen = Screen.ofStdout(io);
-  }
-
-  listening({ id, addresses }: DhtNode): void {
-    const { style } = this.#screen;
-    const [first] = addresses;
-    this.#screen.print(
-      `${style.bold("listening")}  ${addresses.join(", ") || "on no address that others could dial"}`,
-      `id         ${id.toHex()}`,
-      ...(first === undefined ? [] : [`to join it  ${style.key(`npx kad node --bootstrap ${first}`)}`]),
-    );
-  }
-
-  joined(contacts: number, { stats }: JoinWatch): void {
-    const effort = stats === undefined ? "" : `: ${describeEffort(stats)}`;
-    this.#screen.print(`joined     ${plural(contacts, "node")} answered${effort}`);
-  }
-
-  peer(contact: Contact): void {
-    this.#met.push(contact);
-    this.#timer ??= setTimeout(() => this.#tellPeers(), quietMs).unref();
-  }
-
-  error(error: unknown): void {
-    this.#io.stderr.write(`kad: ${oneLine(toFailure(error).message)}\n`);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#tellPeers();
-    this.#screen.print("stopped");
-  }
-
-  #tellPeers(): void {
-    this.#timer = undefined;
-    const met = this.#met;
-    if (met.length === 0) return;
-    this.#met = [];
-    this.#known += met.length;
-    const names = met.slice(0, maxNamed).map(nameOf); // slice: a list of contacts
-    const others = met.length > names.length ? ` and ${met.length - names.length} more` : "";
-    this.#screen.print(`met        ${names.join(", ")}${others}; ${this.#known} so far`);
-  }
-}
-
-function nameOf({ id, addresses }: Contact): string {
-  return `${shortId(id)} at ${addresses[0]?.key}`;
+function roomFor(maxRecords: number): Partial<NodeLimits> {
+  return {
+    maxRecords,
+    maxRecordBytes: maxRecords * maxBytesOfRecord,
+    maxRecordsPerSource: Math.ceil(maxRecords * shareOfSource),
+  };
 }

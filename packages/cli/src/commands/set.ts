@@ -37,7 +37,8 @@ export const set: Command = defineCommand({
     const value = await readValue(io, { argument, file: options.file, maxBytes: maxValueBytes });
     await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
       progress.task = "storing";
-      tellStored(io, isJson, progress, await node.set(name, value, { timeoutMs, signal: io.signal }));
+      const put = await node.set(name, value, { timeoutMs, signal: io.signal });
+      tellStored(io, isJson, progress, put, { bytes: value.length });
     });
     return exitCode.ok;
   },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { defaultListen } from "../../src/commands/node.ts";
+import { defaultListen } from "../../src/server.ts";
 import { begin, run } from "../support/io.ts";
 import { openNetwork, type TestNetwork } from "../support/network.ts";
 
@@ -54,6 +54,24 @@ describe("kad node", () => {
     expect(pong?.contact?.id.toHex()).toBe(id);
     io.abort();
     await code;
+  });
+
+  it("keeps as many records as it is told to", async () => {
+    const { io, code } = begin(["node", "--json", "--max-records", "2"]);
+    await io.until(/"event":"listening"/);
+    const [url = ""] = io.events[0]?.addresses ?? [];
+    const put = async (text: string): Promise<[number, string]> => {
+      const { code: ended, err } = await run(["put", "--text", text, "--bootstrap", url]);
+      return [ended, err];
+    };
+    expect(await put("one")).toEqual([0, ""]);
+    expect(await put("two")).toEqual([0, ""]);
+    expect(await put("three")).toEqual([
+      1,
+      "kad: the record is not stored: 0 of 1 holders took it, 1 full\n",
+    ]);
+    io.abort();
+    expect(await code).toBe(0);
   });
 
   it("tells people the same in lines", async () => {

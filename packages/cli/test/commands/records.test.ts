@@ -28,7 +28,7 @@ const missing = "0".repeat(64);
 
 describe("kad put and kad get", () => {
   it("store a value and give it back byte for byte, with the key alone on the last line", async () => {
-    const put = await run(["put", "hello", "--bootstrap", network.url]);
+    const put = await run(["put", "--text", "hello", "--bootstrap", network.url]);
     expect(put).toMatchObject({ code: 0, err: "" });
     expect(put.out).toMatch(/^[0-9a-f]{64}\n$/);
     const get = await run(["get", put.out.trim(), "--bootstrap", network.url]);
@@ -48,14 +48,17 @@ describe("kad put and kad get", () => {
   it("take a file", async () => {
     const path = join(folder, "note.txt");
     await writeFile(path, "one\ntwo\n");
-    const { out } = await run(["put", "--file", path], { env });
+    const { out } = await run(["put", path], { env });
     expect((await run(["get", out.trim()], { env })).out).toBe("one\ntwo\n");
+    await run(["set", "note", "--file", path], { env });
+    expect((await run(["get", "--name", "note"], { env })).out).toBe("one\ntwo\n");
   });
 
   it("give programs a JSON object each, with text where there is any", async () => {
-    const put = await run(["put", "häh", "--json"], { env });
+    const put = await run(["put", "--text", "häh", "--json"], { env });
     const [stored] = put.events;
-    expect(stored).toMatchObject({ event: "stored", accepted: 4, asked: 4, requests: expect.any(Number) });
+    expect(stored).toMatchObject({ event: "stored", kind: "record", bytes: 4, accepted: 4, asked: 4 });
+    expect(stored).toMatchObject({ requests: expect.any(Number), durationMs: expect.any(Number) });
     const get = await run(["get", String(stored?.key), "--json"], { env });
     expect(get.events).toEqual([
       expect.objectContaining({
@@ -73,14 +76,14 @@ describe("kad put and kad get", () => {
   });
 
   it("show on a terminal what they do, and give the value a line of its own there", async () => {
-    const put = await run(["put", "seen"], { env, isErrorTTY: true });
+    const put = await run(["put", "--text", "seen"], { env, isErrorTTY: true });
     expect(put.err).toMatch(/joining …/);
     expect(put.err).toMatch(/stored on 4 of 4 holders: \d+ requests/);
     const key = put.out.trim();
     const get = await run(["get", key], { env, isErrorTTY: true, isTTY: true });
     expect(get.err).toMatch(/found: \d+ requests?/);
     expect(get.out).toBe("seen\n");
-    const line = await run(["put", "seen\n"], { env });
+    const line = await run(["put", "--text", "seen\n"], { env });
     expect((await run(["get", line.out.trim()], { env, isTTY: true })).out).toBe("seen\n");
   });
 
@@ -100,15 +103,18 @@ describe("kad put and kad get", () => {
     [["get"], "give either KEY or --name NAME"],
     [["get", missing, "--name", "x"], "give either KEY or --name NAME"],
     [["get", "12"], 'key: "12"; allowed are 64 hexadecimal digits'],
-    [["put"], "give one value: on the command line, as - for standard input, or with --file PATH"],
+    [["put"], "give one of FILE, - for standard input, and --text TEXT"],
+    [["put", "a", "--text", "b"], "give one of FILE, - for standard input, and --text TEXT"],
+    [["put", "hello"], "hello: there is no such file; a text itself goes in with --text"],
+    [["put", "/"], "/: this is a folder, not a file"],
+    [["set", "n"], "give one value: on the command line, as - for standard input, or with --file PATH"],
     [
-      ["put", "a", "--file", "b"],
+      ["set", "n", "a", "--file", "b"],
       "give one value: on the command line, as - for standard input, or with --file PATH",
     ],
-    [["put", "x".repeat(1_001)], "the value has more than 1,000 bytes, which is all that a record holds"],
     [["set", "n", "é".repeat(449)], "the value has more than 896 bytes, which is all that a record holds"],
-    [["put", "--file", "/no/such/file"], "/no/such/file: there is no such file"],
-    [["put", "--file", "/"], "/: this is a folder, not a file"],
+    [["set", "n", "--file", "/no/such/file"], "/no/such/file: there is no such file"],
+    [["set", "n", "--file", "/"], "/: this is a folder, not a file"],
   ])("refuse %j before they ask anybody", async (argv, message) => {
     expect(await run(argv)).toMatchObject({ code: 2, out: "", err: `kad: ${message}\n` });
   });
@@ -121,9 +127,9 @@ describe("kad put and kad get", () => {
         yield new Uint8Array(600);
       }
     }
-    const { code, err } = await run(["put", "-"], { env, stdin: endless() });
+    const { code, err } = await run(["set", "n", "-"], { env, stdin: endless() });
     expect([code, given]).toEqual([2, 2]);
-    expect(err).toBe("kad: standard input has more than 1,000 bytes, which is all that a record holds\n");
+    expect(err).toBe("kad: standard input has more than 896 bytes, which is all that a record holds\n");
   });
 
   it("need a network", async () => {

@@ -102,9 +102,18 @@ export class TestIo implements Io {
 
   /** Resolves as soon as stdout matches, with the match. */
   until(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#until(pattern, () => this.out);
+  }
+
+  /** The same of stderr. */
+  untilError(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#until(pattern, () => this.err);
+  }
+
+  #until(pattern: RegExp, text: () => string): Promise<RegExpExecArray> {
     return new Promise((resolve) => {
       const watch = (): void => {
-        const match = pattern.exec(this.out);
+        const match = pattern.exec(text());
         if (match === null) return;
         this.#watchers.delete(watch);
         resolve(match);

@@ -1,10 +1,13 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { createNode, type DhtNode } from "@kad/dht";
+import { type CreateNodeOptions, createNode, type DhtNode } from "@kad/dht";
 
 /** Nodes on loopback that have all joined through the first. */
-export async function openNetwork(size: number): Promise<TestNetwork> {
-  const network = new TestNetwork();
+export async function openNetwork(
+  size: number,
+  options: Partial<CreateNodeOptions> = {},
+): Promise<TestNetwork> {
+  const network = new TestNetwork(options);
   for (let i = 0; i < size; i++) await network.add();
   return network;
 }
@@ -12,10 +15,16 @@ export async function openNetwork(size: number): Promise<TestNetwork> {
 export class TestNetwork {
   readonly nodes: DhtNode[] = [];
   readonly #sockets: Socket[] = [];
+  readonly #options: Partial<CreateNodeOptions>;
+
+  constructor(options: Partial<CreateNodeOptions> = {}) {
+    this.#options = options;
+  }
 
   async add(): Promise<DhtNode> {
     const bootstrap = this.nodes.length === 0 ? [] : [this.url];
-    const node = await createNode({ listen: "udp://127.0.0.1:0", bootstrap, security: "none" });
+    const listen = "udp://127.0.0.1:0";
+    const node = await createNode({ listen, bootstrap, security: "none", ...this.#options });
     this.nodes.push(node);
     return node;
   }
