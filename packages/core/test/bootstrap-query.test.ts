@@ -41,6 +41,18 @@ describe("seeds without ids", () => {
     expect(bench.asks()).toEqual(["converged"]);
   });
 
+  it.each(["answered", "failed"])("are still waited for when another that was late has %s", (how) => {
+    const bench = benchOf([seedOf("a"), seedOf("b"), seedOf("c")]);
+    bench.asks();
+    bench.answer("c", nodes(), { sender: tinyId(9) });
+    bench.slow("a");
+    if (how === "answered") bench.answer("a", nodes(), { sender: tinyId(8) });
+    else bench.fail("a");
+    expect(bench.asks()).toEqual([]);
+    bench.overdue("b");
+    expect(bench.asks()).toEqual(["converged"]);
+  });
+
   it("are exhausted when all are dead", () => {
     const bench = benchOf([seedOf("a"), seedOf("b")]);
     bench.asks();
@@ -149,6 +161,20 @@ describe("a seed that we know", () => {
     expect([...bench.asked.values()][0]?.to.addresses[0]?.key).toBe("at-01");
     bench.answer(1, nodes());
     expect(bench.asks()).toEqual(["converged"]);
+  });
+});
+
+describe("a seed that we know and that is late", () => {
+  it("is asked at its other address meanwhile", () => {
+    const query = new BootstrapQuery(walkTowardZero({}, 1), [
+      { id: tinyId(1), addresses: [tinyAddress("elsewhere")] },
+    ]);
+    const always = () => true;
+    const seed = query.next(0, always);
+    if (seed.type !== "ask") throw new Error(seed.type);
+    expect(query.next(0, always)).toEqual({ type: "wait" });
+    query.onSlow(seed);
+    expect(query.next(0, always)).toMatchObject({ type: "ask", to: { addresses: [{ key: "at-01" }] } });
   });
 });
 
