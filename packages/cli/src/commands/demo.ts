@@ -17,12 +17,19 @@ export const demo: Command = defineCommand({
   summary: "Watch a network on this machine store a file, lose a third of its nodes and still have it",
   description: [
     "Starts 50 nodes on 50 UDP sockets of loopback in this process, and two more in processes of their own. Stores every " +
-      "line of a file as a record through one node, reads each back through another and compares all bytes, kills a third " +
-      "of the nodes, the one that stored everything among them, and reads all again.",
+      "line of a file as a record through one node, and reads each back through another. Stores a file as chunks, which some " +
+      "nodes announce and others find. Kills a third of the nodes, the one that stored everything among them, and reads " +
+      "all again. Every byte is compared.",
     "A blank line is a record too; equal lines share one; a line over 1,000 bytes is cut there. Then the nodes stay, " +
       "and a line is shown with which a second terminal joins them.",
   ],
-  args: [{ name: "FILE", summary: "The file; the README of this repository by default", optional: true }],
+  args: [
+    {
+      name: "FILE",
+      summary: "For its lines and as chunks; by default this repository's README and its lock file",
+      optional: true,
+    },
+  ],
   options: {
     exit: { summary: "End by itself: with 0 if every step worked, else with 1" },
     nodes: {

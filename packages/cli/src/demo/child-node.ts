@@ -16,6 +16,14 @@ const startTimeoutMs = 20_000;
 /** `kad node` ends within a second of SIGTERM. */
 const stopTimeoutMs = 2_000;
 
+export interface ChildNodeOptions {
+  /** Program and arguments that run the `kad` command. */
+  readonly kad: readonly string[];
+  readonly bootstrap: string;
+  readonly maxRecords: number;
+  readonly signal: AbortSignal;
+}
+
 export interface ChildJoin {
   readonly contacts: number;
   readonly effort: Effort;
@@ -51,10 +59,9 @@ export class ChildNode {
 
   /**
    * Resolves when the node has joined.
-   * @param kad program and arguments that run the `kad` command
    * @throws (rejects) Failure with what the process said; the signal's reason. No process is left then
    */
-  static async start(kad: readonly string[], bootstrap: string, signal: AbortSignal): Promise<ChildNode> {
+  static async start({ kad, bootstrap, maxRecords, signal }: ChildNodeOptions): Promise<ChildNode> {
     const [program = "", ...args] = kad;
     const own = [
       "node",
@@ -62,6 +69,8 @@ export class ChildNode {
       "udp://127.0.0.1:0",
       "--bootstrap",
       bootstrap,
+      "--max-records",
+      String(maxRecords),
       "--json",
       "--exit-with-stdin",
     ];

@@ -1,5 +1,5 @@
 /**
- * The five steps of a demo, one after the other.
+ * The steps of a demo, one after the other.
  */
 import { equalBytes } from "@kad/core";
 import type { DhtNode, PutResult } from "@kad/dht";
@@ -7,12 +7,21 @@ import { atOnce } from "../at-once.ts";
 import { exitCode } from "../exit-code.ts";
 import { Failure, oneLine, toFailure } from "../failure.ts";
 import type { Effort } from "../walk.ts";
+import { chunksOf, type DemoFile } from "./demo-file.ts";
 import type { Account, Step } from "./events.ts";
+import { FileSteps } from "./file-steps.ts";
 import type { LineRecord } from "./line-records.ts";
 import type { DemoNetwork, Member } from "./network.ts";
 
 /** Operations at the same time: more of them only wait for one another. */
 const concurrency = 8;
+/** Nodes that announce the file, and nodes that look for these. */
+const mostAnnouncers = 4;
+
+export interface DemoJob {
+  readonly records: readonly LineRecord[];
+  readonly file: DemoFile;
+}
 
 type LocalMember = Extract<Member, { type: "local" }>;
 
@@ -35,15 +44,30 @@ export class DemoRun {
    * Resolves with whether everything worked. The network stays as it then is.
    * @throws (rejects) Failure when the network does not start; the signal's reason
    */
-  async play(records: readonly LineRecord[], total: number): Promise<boolean> {
+  async play({ records, file }: DemoJob, total: number): Promise<boolean> {
     const network = this.#network;
+    const chunks = chunksOf(file);
     await this.#step("start", total, () => this.#start());
     const writer = chooseWriter(network.members);
+    const files = new FileSteps({ file, account: this.#account, signal: this.#signal });
     await this.#step("store", records.length, () => this.#storeAll(records, writer.node), writer.address);
     await this.#step("read", records.length, () => this.#readAll("read", records, writer.node));
+    const store = (): Promise<void> => this.#attempt("chunks", undefined, () => files.store(writer.node));
+    await this.#step("chunks", chunks, store, writer.address);
+    const { announcers, finders } = chooseProviders(network.members, writer);
+    await this.#step("announce", announcers.length + finders.length, async () => {
+      await this.#forEach("announce", announcers, (node) => files.announce(node));
+      await this.#forEach("announce", finders, (node) => files.find(node));
+    });
     const victims = chooseVictims(network.members, writer);
     await this.#step("kill", victims.length, () => this.#killAll(victims));
     await this.#step("reread", records.length, () => this.#readAll("reread", records, writer.node));
+    await this.#step("file", chunks, () => this.#attempt("file", undefined, () => this.#readFile(files)));
+    const others = finders.filter((node) => !node.closed);
+    const left = others.length > 0 ? others : network.nodes.slice(0, 1); // slice: a list of nodes
+    await this.#step("providers", left.length, () =>
+      this.#forEach("providers", left, (node) => files.find(node)),
+    );
     const ok = this.#failures === 0;
     const durationMs = performance.now() - this.#startedAtMs;
     this.#account.tell({ type: "result", ok, alive: network.members.length, durationMs });
@@ -117,6 +141,24 @@ export class DemoRun {
     this.#account.tell({ type: "read", ...shown(record), key: key.toHex(), reader: address, holder, effort });
   }
 
+  /** By one who holds nothing of it. */
+  async #readFile(files: FileSteps): Promise<void> {
+    const client = await this.#network.openClient();
+    try {
+      await files.read(client);
+    } finally {
+      await client.close();
+    }
+  }
+
+  async #forEach(
+    step: Step,
+    nodes: readonly DhtNode[],
+    work: (node: DhtNode) => Promise<void>,
+  ): Promise<void> {
+    await atOnce(concurrency, nodes, (node) => this.#attempt(step, undefined, () => work(node)));
+  }
+
   async #killAll(victims: readonly Member[]): Promise<void> {
     for (const victim of victims) {
       await this.#network.kill(victim);
@@ -126,14 +168,14 @@ export class DemoRun {
     }
   }
 
-  /** A record that fails is told and counted; the others go on. */
-  async #attempt(step: Step, { line }: LineRecord, operation: () => Promise<void>): Promise<void> {
+  /** What fails is told and counted; the others go on. `record`: which one, where it is about one. */
+  async #attempt(step: Step, record: LineRecord | undefined, operation: () => Promise<void>): Promise<void> {
     try {
       await operation();
     } catch (error) {
       this.#signal.throwIfAborted();
       this.#failures++;
-      this.#account.tell({ type: "failed", step, line, reason: toFailure(error).message });
+      this.#account.tell({ type: "failed", step, line: record?.line, reason: toFailure(error).message });
     }
   }
 }
@@ -142,6 +184,22 @@ export class DemoRun {
 function chooseWriter(members: readonly Member[]): LocalMember {
   const locals = members.filter((member) => member.type === "local");
   return locals[1] as LocalMember;
+}
+
+/** Some that will die and some that will not; as many others look for them, or the first where there are none. */
+function chooseProviders(
+  members: readonly Member[],
+  writer: Member,
+): { readonly announcers: readonly DhtNode[]; readonly finders: readonly DhtNode[] } {
+  const [first, ...others] = members.flatMap((member) =>
+    member.type === "local" && member !== writer ? [member.node] : [],
+  );
+  const half = Math.min(mostAnnouncers, Math.ceil(others.length / 2));
+  const finders = others.slice(half, 2 * half); // slice: a list of nodes
+  return {
+    announcers: others.slice(0, half), // slice: a list of nodes
+    finders: finders.length > 0 ? finders : [first as DhtNode],
+  };
 }
 
 /** A third of all: the writer, one process where there is any, and of the others every second, the first node never. */

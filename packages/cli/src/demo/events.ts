@@ -3,7 +3,17 @@
  */
 import type { Effort } from "../walk.ts";
 
-export type Step = "start" | "store" | "read" | "kill" | "reread";
+/** In their order. `chunks` and `file`: a file goes in, and comes back; `announce` and `providers`: who has it is told. */
+export type Step =
+  | "start"
+  | "store"
+  | "read"
+  | "chunks"
+  | "announce"
+  | "kill"
+  | "reread"
+  | "file"
+  | "providers";
 
 export type DemoEvent =
   | {
@@ -16,7 +26,9 @@ export type DemoEvent =
       readonly repeatedLines: number;
       readonly cutLines: number;
     }
-  /** `total`: nodes or records. */
+  /** What goes in as chunks. */
+  | { readonly type: "file"; readonly file: string; readonly bytes: number; readonly chunks: number }
+  /** `total`: nodes, records or chunks. */
   | { readonly type: "step"; readonly step: Step; readonly total: number; readonly through?: string }
   | {
       readonly type: "joined";
@@ -47,6 +59,39 @@ export type DemoEvent =
       readonly reader: string;
       /** Who answered with the record; `undefined`: the reader holds it itself. */
       readonly holder: string | undefined;
+      readonly effort: Effort;
+    }
+  /** One more chunk is stored, or read: how many by now. */
+  | { readonly type: "chunk"; readonly chunks: number }
+  | {
+      readonly type: "fileStored";
+      readonly key: string;
+      readonly bytes: number;
+      readonly chunks: number;
+      readonly manifests: number;
+      /** Of any record. */
+      readonly leastAccepted: number | undefined;
+    }
+  /** All bytes came back. */
+  | { readonly type: "fileRead"; readonly key: string; readonly bytes: number; readonly chunks: number }
+  | {
+      readonly type: "announced";
+      readonly id: string;
+      readonly address: string;
+      readonly accepted: number;
+      readonly asked: number;
+      readonly effort: Effort;
+    }
+  | {
+      readonly type: "found";
+      /** Who looked for them. */
+      readonly reader: string;
+      /** Those that it heard of. */
+      readonly providers: number;
+      /** Those of them that are alive, which are all that are. */
+      readonly alive: number;
+      /** Until the first was heard of; `undefined` where nobody was. */
+      readonly firstMs: number | undefined;
       readonly effort: Effort;
     }
   | {

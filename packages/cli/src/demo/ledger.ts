@@ -5,6 +5,13 @@
 import { type Summary, Tally } from "../tally.ts";
 import type { DemoEvent, Step } from "./events.ts";
 
+interface FileFigures {
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly manifests?: number;
+  readonly leastAccepted?: number | undefined;
+}
+
 export class Ledger {
   step: Step = "start";
   total = 0;
@@ -19,6 +26,13 @@ export class Ledger {
   /** Records that the reader held itself. */
   ownReads = 0;
   readers: Set<string> = new Set();
+  /** Nodes that announced, and that looked for providers; who was found alive by each of these. */
+  announced = 0;
+  foundAlive: number[] = [];
+  /** Until each of these heard of the first. */
+  firstMs: number[] = [];
+  /** A file that was stored or read. */
+  file: FileFigures | undefined;
   #tally = new Tally();
   #startedAtMs = performance.now();
 
@@ -54,10 +68,29 @@ export class Ledger {
       case "killed":
         this.#count(event.pid);
         break;
+      case "chunk":
+        this.done = event.chunks;
+        break;
+      case "fileStored":
+      case "fileRead":
+        this.file = event;
+        break;
+      case "announced":
+        this.#count(undefined);
+        this.#tally.add(event.effort);
+        this.announced++;
+        break;
+      case "found":
+        this.#count(undefined);
+        this.#tally.add(event.effort);
+        this.foundAlive.push(event.alive);
+        if (event.firstMs !== undefined) this.firstMs.push(event.firstMs);
+        break;
       case "failed":
         this.failures++;
         break;
       case "begin":
+      case "file":
       case "error":
       case "stepEnd":
       case "result":
@@ -77,6 +110,10 @@ export class Ledger {
     this.answers = new Map();
     this.ownReads = 0;
     this.readers = new Set();
+    this.announced = 0;
+    this.foundAlive = [];
+    this.firstMs = [];
+    this.file = undefined;
     this.#tally = new Tally();
     this.#startedAtMs = performance.now();
   }

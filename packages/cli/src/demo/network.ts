@@ -2,7 +2,7 @@
  * The network of a demo: nodes in this process, each on a UDP socket of its own, and nodes in processes of their own.
  */
 import { createNode, type DhtNode } from "@kad/dht";
-import { JoinWatch } from "../joining.ts";
+import { JoinWatch, untilAnswered } from "../joining.ts";
 import type { Effort } from "../walk.ts";
 import { ChildNode } from "./child-node.ts";
 
@@ -34,6 +34,7 @@ export interface DemoNetworkOptions {
 const loopback = "udp://127.0.0.1:0";
 /** What a node holds by default. */
 const leastRecords = 1_024;
+const clientTimeoutMs = 3_000;
 /** A record's key, type and such, beside its value of at most 1,000 bytes. */
 const maxRecordBytes = 1_100;
 
@@ -62,6 +63,10 @@ export class DemoNetwork {
     return (this.#members[0] as Member).address;
   }
 
+  get #maxRecords(): number {
+    return Math.max(leastRecords, this.#options.records);
+  }
+
   /** Resolves when all have joined. The processes start beside the nodes, since each needs a while to run at all. */
   async start(): Promise<void> {
     const { nodes, processes } = this.#options;
@@ -84,6 +89,21 @@ export class DemoNetwork {
     else await member.child.kill();
   }
 
+  /** A node that asks and stores nothing, in nobody's table and among no members; the caller closes it. */
+  async openClient(): Promise<DhtNode> {
+    const { signal, onError } = this.#options;
+    const seeds = [this.address];
+    const options = { bootstrap: seeds, bootstrapRequired: false, report: onError, signal };
+    const client = await createNode({ ...options, security: "none" });
+    try {
+      await untilAnswered(client, { seeds, timeoutMs: clientTimeoutMs, signal });
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+    return client;
+  }
+
   /** Ends every node and process. */
   async close(): Promise<void> {
     const members = this.#members.splice(0);
@@ -93,15 +113,16 @@ export class DemoNetwork {
   }
 
   async #startNode(bootstrap: string | undefined): Promise<void> {
-    const { records, signal, onError } = this.#options;
+    const { signal, onError } = this.#options;
     const join = new JoinWatch();
     const startedAtMs = performance.now();
-    const maxRecords = Math.max(leastRecords, records);
+    const maxRecords = this.#maxRecords;
     const node = await createNode({
       listen: loopback,
       bootstrap: bootstrap === undefined ? [] : [bootstrap],
       security: "none",
       limits: { maxRecords, maxRecordBytes: maxRecords * maxRecordBytes },
+      closeTimeoutMs: 0, // it is to look like a crash
       plugins: [join],
       report: onError,
       signal,
@@ -116,7 +137,7 @@ export class DemoNetwork {
 
   async #startProcess(bootstrap: string): Promise<void> {
     const { kad, signal, onJoin } = this.#options;
-    const child = await ChildNode.start(kad, bootstrap, signal);
+    const child = await ChildNode.start({ kad, bootstrap, maxRecords: this.#maxRecords, signal });
     const { id, address, join } = child;
     const member: Member = { type: "process", id, address, child };
     this.#known.add(id);

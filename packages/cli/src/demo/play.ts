@@ -9,6 +9,7 @@ import { oneLine, toFailure, WrongUsage } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Screen } from "../screen.ts";
 import { grouped } from "../text.ts";
+import { chunksOf, type DemoFile, recordsOf } from "./demo-file.ts";
 import { DemoRun } from "./demo-run.ts";
 import type { Account } from "./events.ts";
 import { JsonAccount } from "./json-account.ts";
@@ -17,7 +18,7 @@ import { DemoNetwork, type Join } from "./network.ts";
 import { TextAccount } from "./text-account.ts";
 
 export interface DemoOptions {
-  /** `undefined`: the README. */
+  /** Its lines are stored, and all of it as chunks. `undefined`: the lines of the README, and the lock file. */
   readonly file: string | undefined;
   /** In this process. */
   readonly nodes: number;
@@ -38,29 +39,31 @@ const mostFileBytes = 16 * 2 ** 20;
  */
 export async function playDemo(options: DemoOptions, io: Io): Promise<boolean> {
   const { nodes, processes } = options;
-  const file = options.file ?? readmePath();
-  const bytes = await readBounded(file);
-  const { records, ...counts } = checkedRecords(file, readLineRecords(bytes));
+  const path = options.file ?? readmePath();
+  const bytes = await readBounded(path);
+  const { records, ...counts } = checkedRecords(path, readLineRecords(bytes));
+  const file = options.file === undefined ? await lockFile() : { name: basename(path), bytes };
   const account = options.isJson ? new JsonAccount(io.stdout) : new TextAccount(Screen.ofStdout(io));
   account.tell({
     type: "begin",
-    file: basename(file),
+    file: basename(path),
     bytes: bytes.length,
     ...counts,
     records: records.length,
   });
+  account.tell({ type: "file", file: file.name, bytes: file.bytes.length, chunks: chunksOf(file) });
   const network = new DemoNetwork({
     nodes,
     processes,
     kad: io.kad,
-    records: records.length,
+    records: records.length + recordsOf(file),
     signal: io.signal,
     onJoin: (join) => tellJoin(account, join),
     onVisitor: (id, address) => account.tell({ type: "visitor", id, address }),
     onError: (error) => account.tell({ type: "error", message: toFailure(error).message }),
   });
   try {
-    const isGood = await new DemoRun(network, account, io.signal).play(records, nodes + processes);
+    const isGood = await new DemoRun(network, account, io.signal).play({ records, file }, nodes + processes);
     if (!options.exit) await stay(network, account, io.signal);
     return isGood;
   } finally {
@@ -84,14 +87,20 @@ function tellJoin(account: Account, { member, contacts, effort }: Join): void {
 
 /** Of the repository that this package is part of, or of the package where it is installed alone. */
 function readmePath(): string {
+  return fileOfRepository("README.md") ?? fileURLToPath(new URL("../../README.md", import.meta.url));
+}
+
+/** Where the package is installed alone there is none: its README again. */
+async function lockFile(): Promise<DemoFile> {
+  const path = fileOfRepository("package-lock.json") ?? readmePath();
+  return { name: basename(path), bytes: await readBounded(path) };
+}
+
+function fileOfRepository(name: string): string | undefined {
   const repository = new URL("../../../../", import.meta.url);
+  const file = new URL(name, repository);
   const isPart = existsSync(new URL("packages/cli/package.json", repository));
-  const candidates = [
-    ...(isPart ? [new URL("README.md", repository)] : []),
-    new URL("../../README.md", import.meta.url),
-  ];
-  const found = candidates.find((candidate) => existsSync(candidate)) ?? (candidates[0] as URL);
-  return fileURLToPath(found);
+  return isPart && existsSync(file) ? fileURLToPath(file) : undefined;
 }
 
 async function readBounded(file: string): Promise<Uint8Array> {

@@ -13,14 +13,18 @@ import { Ledger } from "./ledger.ts";
 
 type EventOf<T extends DemoEvent["type"]> = Extract<DemoEvent, { type: T }>;
 
+/** In their order. */
 const headings: Readonly<Record<Step, string>> = {
   start: "Nodes start and find one another",
   store: "Each line is stored as a record, all through one node",
   read: "Each record is read back through another node",
+  chunks: "A file is stored as chunks, through the same node",
+  announce: "Some nodes announce that they have it, and others find them",
   kill: "A third of the nodes is killed, without a word to the others",
   reread: "Each record is read again through those that are left",
+  file: "The file is put together again by a client that has only just come",
+  providers: "Those who announced it and are left are found again",
 };
-const numbers: Readonly<Record<Step, number>> = { start: 1, store: 2, read: 3, kill: 4, reread: 5 };
 
 const barWidth = 30;
 /** Operations shown below the bar, the last ones. */
@@ -29,6 +33,8 @@ const recentLines = 5;
 const samples = 10;
 /** Failures shown one by one; the others are counted. */
 const maxFailuresShown = 5;
+/** Of an operation that differs from the others in nothing. */
+const noDetail = "chunks";
 const quoteLength = 36;
 const lineDigits = 4;
 const busiest = 3;
@@ -54,9 +60,24 @@ export class TextAccount implements Account {
       case "joined":
         this.#onOperation(describeJoin(event));
         break;
+      case "file":
+        this.#onFile(event);
+        break;
       case "stored":
         this.#onOperation(describeStore(event));
         break;
+      case "chunk":
+        this.#onOperation(noDetail);
+        break;
+      case "announced":
+        this.#onOperation(describeAnnouncement(event));
+        break;
+      case "found":
+        this.#onOperation(describeFound(event));
+        break;
+      case "fileStored":
+      case "fileRead":
+        break; // the ledger has it
       case "read":
         this.#onOperation(describeRead(event));
         break;
@@ -103,11 +124,15 @@ export class TextAccount implements Account {
     );
   }
 
+  #onFile({ file, bytes, chunks }: EventOf<"file">): void {
+    this.#screen.print(`${oneLine(file)}: ${shownBytes(bytes)} as a whole, make ${plural(chunks, "chunk")}`);
+  }
+
   #onStep({ step, through }: EventOf<"step">): void {
     const { style } = this.#screen;
     const by = through === undefined ? "" : style.dim(`  ${portOf(through)}`);
     this.#recent = [];
-    this.#screen.print("", `${style.bold(`${numbers[step]}  ${headings[step]}`)}${by}`);
+    this.#screen.print("", `${style.bold(`${numberOf(step)}  ${headings[step]}`)}${by}`);
   }
 
   #onOperation(line: string): void {
@@ -125,7 +150,7 @@ export class TextAccount implements Account {
     return [
       `   ${style.good(bar(done, total, barWidth))}  ${progress(done, total)}  ${shownMs(elapsedMs)}`,
       `   ${summary === undefined ? "" : describeSummary(summary)}`,
-      ...this.#recent.map((line) => style.dim(`     ${line}`)),
+      ...this.#recent.filter((line) => line !== noDetail).map((line) => style.dim(`     ${line}`)),
     ];
   }
 
@@ -170,6 +195,13 @@ export class TextAccount implements Account {
           ...describeAnswers(ledger),
           ...effort,
         ];
+      case "chunks":
+        return [describeStoredFile(ledger, time)];
+      case "file":
+        return [describeReadFile(ledger, time)];
+      case "announce":
+      case "providers":
+        return [describeProviders(ledger, time), ...effort];
       case "kill": {
         const processes =
           pids.length === 0 ? "" : `, ${plural(pids.length, "process")} by SIGKILL (${pidList(pids)})`;
@@ -198,6 +230,10 @@ export class TextAccount implements Account {
   }
 }
 
+function numberOf(step: Step): number {
+  return Object.keys(headings).indexOf(step) + 1;
+}
+
 function describeJoin({ id, address, pid, contacts, effort }: EventOf<"joined">): string {
   const name = `+ ${nameOf({ id, address, pid })}`;
   return effort === undefined
@@ -213,6 +249,38 @@ function describeStore({ line, text, accepted, asked, holder, effort }: EventOf<
 function describeRead({ line, text, reader, holder, effort }: EventOf<"read">): string {
   const from = holder === undefined ? "had it itself" : `← ${portOf(holder)}`;
   return `${quote(line, text)} ${portOf(reader)} ${from}  ${describeEffort(effort)}`;
+}
+
+function describeAnnouncement({ id, address, accepted, asked, effort }: EventOf<"announced">): string {
+  return `${nameOf({ id, address })} → ${accepted} of ${asked} holders  ${describeEffort(effort)}`;
+}
+
+function describeFound({ reader, providers, effort }: EventOf<"found">): string {
+  return `${portOf(reader)} found ${plural(providers, "provider")}  ${describeEffort(effort)}`;
+}
+
+/** What has failed is told by itself; here there is nothing to tell then. */
+function describeStoredFile({ file }: Ledger, time: string): string {
+  if (file === undefined) return `not stored, in ${time}`;
+  const { bytes, chunks, manifests = 0, leastAccepted } = file;
+  const records = `${plural(chunks, "chunk")} under ${plural(manifests, "manifest")}`;
+  const holders =
+    leastAccepted === undefined ? "" : `, each kept by ${plural(leastAccepted, "holder")} at least`;
+  return `${shownBytes(bytes)} stored in ${time} as ${records}${holders}`;
+}
+
+function describeReadFile({ file, elapsedMs }: Ledger, time: string): string {
+  if (file === undefined) return `not read, in ${time}`;
+  const rate = shownBytes(Math.round((file.bytes * 1_000) / elapsedMs));
+  return `${shownBytes(file.bytes)} came back, byte for byte the same, in ${time} (${rate}/s)`;
+}
+
+function describeProviders({ announced, foundAlive, firstMs }: Ledger, time: string): string {
+  const told = announced === 0 ? "" : `${plural(announced, "node")} announced it, and `;
+  const who = announced === 0 ? plural(foundAlive.length, "node") : `${foundAlive.length} others`;
+  const least = foundAlive.length === 0 ? 0 : Math.min(...foundAlive);
+  const first = firstMs.length === 0 ? "" : `, the first of them within ${shownMs(Math.max(...firstMs))}`;
+  return `${told}${who} found all ${least} that are alive${first}, in ${time}`;
 }
 
 function describeSummary({ requests, rounds, hops, p50Ms, p95Ms }: Summary): string {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNode } from "@kad/dht";
@@ -63,8 +63,27 @@ describe("kad demo", () => {
     expect(killed).toHaveLength(3);
     expect(killed.filter(({ pid }) => pid !== undefined)).toHaveLength(1);
     expect(io.eventsOf("stepEnd")).toMatchObject(
-      ["start", "store", "read", "kill", "reread"].map((step) => ({ step, failures: 0 })),
+      ["start", "store", "read", "chunks", "announce", "kill", "reread", "file", "providers"].map((step) => ({
+        step,
+        failures: 0,
+      })),
     );
+    const bytes = new TextEncoder().encode(text).length;
+    expect(io.events[1]).toEqual({ event: "file", file: "lines.txt", bytes, chunks: 1 });
+    const fileKey = io.eventsOf("fileStored")[0]?.key;
+    expect(io.eventsOf("fileStored")).toEqual([
+      { event: "fileStored", key: fileKey, bytes, chunks: 1, manifests: 0, leastAccepted: 8 },
+    ]);
+    expect(io.eventsOf("fileRead")).toEqual([{ event: "fileRead", key: fileKey, bytes, chunks: 1 }]);
+    const announced = io.eventsOf("announced").map(({ id }) => id);
+    const dead = new Set(killed.map(({ id }) => id));
+    const found = io.eventsOf("found") as unknown as { reader: string; alive: number }[];
+    expect(announced).toHaveLength(3);
+    expect(found.map(({ alive }) => alive)).toEqual([
+      ...found.slice(0, 2).map(() => announced.length), // slice: a list of events
+      ...found.slice(2).map(() => announced.filter((id) => !dead.has(id)).length), // slice: a list of events
+    ]);
+    expect(found.length).toBeGreaterThan(2);
     expect(io.events.at(-1)).toMatchObject({ event: "result", ok: true, alive: 6 });
     for (const { address } of joined) await expectFree(address as string);
   });
@@ -76,6 +95,7 @@ describe("kad demo", () => {
     const lines = io.out.split("\n");
     expect(lines).toContain("lines.txt: 6 lines, 25 B, make 4 records");
     expect(lines).toContain("  2 blank; 2 equal to an earlier one, which they share");
+    expect(lines).toContain("lines.txt: 25 B as a whole, make 1 chunk");
     expect(lines.filter((line) => /^ +\d+\/24 {2}\+ /.test(line))).toHaveLength(10);
     expect(lines.filter((line) => /^ +[1-4]\/4 {2}line +\d /.test(line))).toHaveLength(12);
     expect(io.out).toMatch(
@@ -87,7 +107,15 @@ describe("kad demo", () => {
     expect(io.out).toMatch(
       / {3}✓ 4 of 4 records came back, byte for byte the same, in .*\n {5}answered by \d nodes?, most by :/,
     );
+    expect(io.out).toMatch(
+      / {3}✓ 25 B stored in .* as 1 chunk under 0 manifests, each kept by 20 holders at least\n/,
+    );
+    expect(io.out).toMatch(
+      / {3}✓ 4 nodes announced it, and 4 others found all 4 that are alive, the first of them within .*, in /,
+    );
     expect(io.out).toMatch(/ {3}✓ 8 nodes gone: 8 sockets closed\n/);
+    expect(io.out).toMatch(/ {3}✓ 25 B came back, byte for byte the same, in .*\/s\)\n/);
+    expect(io.out).toMatch(/ {3}✓ [1-4] nodes? found all 2 that are alive, the first of them within .*, in /);
     expect(lines.at(-2)).toMatch(/^Everything worked, in .*\. 16 nodes are left\.$/);
   });
 
@@ -156,10 +184,15 @@ describe("kad demo", () => {
     expect(missing.err).toMatch(/did not start: spawn .*no-such-program ENOENT\n$/);
   });
 
-  it("takes the repository's README where it is given no file", async () => {
+  it("takes the repository's README and lock file where it is given no file", async () => {
     const io = await run(["demo", "--exit", "--json", "--nodes", "4", "--processes", "0"]);
     expect(io.code).toBe(0);
     expect(io.events[0]).toMatchObject({ event: "begin", file: "README.md" });
+    const lockFile = await readFile(new URL("../../../../package-lock.json", import.meta.url));
+    const [stored] = io.eventsOf("fileStored");
+    expect(io.events[1]).toMatchObject({ event: "file", file: "package-lock.json", bytes: lockFile.length });
+    expect(stored).toMatchObject({ bytes: lockFile.length });
+    expect(io.eventsOf("fileRead")).toMatchObject([{ key: stored?.key, bytes: lockFile.length }]);
   });
 
   it.each([
