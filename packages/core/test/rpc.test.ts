@@ -75,6 +75,17 @@ describe("ids of requests", () => {
     expect(tags).not.toContain(0);
   });
 
+  it("are all 64 bits random, each byte used once", () => {
+    const random = { fill: (into: Uint8Array): void => void into.forEach((_, i) => (into[i] = i & 255)) };
+    const bench = new RpcBench({ random });
+    bench.ask("a");
+    bench.ask("b");
+    expect(bench.sent.map(({ message }) => message.requestId)).toEqual([
+      { high: 0x00_01_02_03, low: 0x04_05_06_07 },
+      { high: 0x08_09_0a_0b, low: 0x0c_0d_0e_0f },
+    ]);
+  });
+
   it("are not given where the source of random bytes has failed: the request fails", () => {
     const bench = new RpcBench({ random: { fill: () => false } });
     bench.ask("a");
@@ -294,6 +305,7 @@ describe("a peer's next address", () => {
         [0, "b"],
       ]);
       expect(bench.rpc.inFlight).toBe(1);
+      expect(bench.rpc.pending).toBe(1);
       expect(bench.rpc.retransmissions).toBe(0);
     },
   );
@@ -327,6 +339,7 @@ describe("a message that is too large", () => {
     const bench = new RpcBench({ roomOf: ({ key }) => (key === "stream" ? 1_000 : 100) });
     bench.ask(seedOf("datagram", "stream"), application(500));
     expect(timesOf(bench)).toEqual([[0, "stream"]]);
+    expect(bench.rpc.pending).toBe(1);
     expect(bench.answer(bench.last(), { type: "application", body: new Uint8Array(0) }).type).toBe(
       "answered",
     );
@@ -418,6 +431,16 @@ describe("a full queue below", () => {
     bench.pass(999);
     expect(bench.takeTold()).toEqual([]);
     expect(bench.answer(bench.last()).type).toBe("answered");
+    expect(bench.isIdle()).toBe(true);
+  });
+
+  it("does not keep a request alive whose next sending fails", () => {
+    const bench = new RpcBench();
+    bench.ask("a");
+    bench.rpc.onSendFailed(0, tinyAddress("a"), bench.last().tag, "queueFull");
+    bench.pass(250);
+    bench.rpc.onSendFailed(bench.nowMs, tinyAddress("a"), bench.last().tag, "closed");
+    expect(bench.takeTold()).toEqual(["closed a"]);
     expect(bench.isIdle()).toBe(true);
   });
 
@@ -693,6 +716,18 @@ describe("how much is under way", () => {
     }
     bench.pass(200);
     expect(bench.rpc.hasRoom(800)).toBe(true);
+  });
+
+  it("counts every message once, though its request has failed at one address and ended at another", () => {
+    const bench = new RpcBench({ limits: { maxInFlightPerWindow: 2 } });
+    bench.ask(seedOf("a", "b"));
+    bench.rpc.onSendFailed(0, tinyAddress("a"), bench.last().tag, "unreachable");
+    bench.poll();
+    bench.answer(bench.last());
+    bench.ask("c");
+    expect(bench.rpc.hasRoom(0)).toBe(true);
+    bench.ask("d");
+    expect(bench.rpc.hasRoom(0)).toBe(false);
   });
 
   it("holds handed-over requests back too, until there is room", () => {
