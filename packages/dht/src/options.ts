@@ -108,7 +108,7 @@ export interface PutOptions extends WalkOptions {
   readonly results?: number;
   /** Holders that must take it, 0 to 255; default from `createNode`. */
   readonly minAccepted?: number;
-  /** How long holders keep it, in ms; default and maximum 24 h. */
+  /** How long holders keep it, in ms, at most 24 h. Without it: 24 h, and this node renews it while it runs. */
   readonly lifetimeMs?: number;
   /** `false`: this node keeps no copy, and so never renews the record. Default true. */
   readonly keep?: boolean;
