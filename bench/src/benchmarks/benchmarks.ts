@@ -1,5 +1,6 @@
 /** All benchmarks, in the order in which they run. */
 import type { Benchmark } from "../benchmark.ts";
+import { cliBenchmark } from "./cli.ts";
 import { codecBenchmark } from "./codec.ts";
 import { concurrentBenchmark } from "./concurrent.ts";
 import { heapBenchmark } from "./heap.ts";
@@ -14,6 +15,7 @@ export const benchmarks: readonly Benchmark[] = [
   concurrentBenchmark,
   heapBenchmark,
   loopBenchmark,
+  cliBenchmark,
 ];
 
 export function benchmarkNamed(name: string): Benchmark | undefined {
