@@ -13,11 +13,12 @@ import type { InstantMs, Path } from "./machine.ts";
 import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
 import type { PeerHistory } from "./peer-history.ts";
+import type { PendingRequest } from "./pending-request.ts";
 import { Pings } from "./pings.ts";
 import type { RequestMessage, ResponseMessage } from "./protocol.ts";
 import type { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
-import type { PendingRequest, Rpc, RpcObserver } from "./rpc.ts";
+import type { Rpc, RpcObserver } from "./rpc.ts";
 
 export interface NeighboursOptions {
   readonly table: RoutingTable;

@@ -4,10 +4,11 @@
  */
 import type { Contact } from "./contact.ts";
 import type { NodeId } from "./node-id.ts";
+import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { Request } from "./protocol.ts";
 import { Ring } from "./ring.ts";
 import type { ContactOrigin } from "./routing-table.ts";
-import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
+import type { Rpc } from "./rpc.ts";
 
 export interface PingsOptions {
   readonly rpc: Rpc;

@@ -10,10 +10,11 @@ import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from
 import type { Explanation, QueryTrace } from "./explanation.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
+import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { RequestType, ResponseMessage } from "./protocol.ts";
 import type { Asked, Query } from "./query.ts";
 import { Ring } from "./ring.ts";
-import type { PendingRequest, RequestOwner, Rpc } from "./rpc.ts";
+import type { Rpc } from "./rpc.ts";
 import { Timer, type TimerQueue } from "./timers.ts";
 
 export interface QueryPoolOptions {

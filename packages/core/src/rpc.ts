@@ -7,95 +7,25 @@
  */
 import type { Address } from "./address.ts";
 import type { Seed } from "./contact.ts";
-import type { FailureReason, QueryId } from "./events.ts";
+import type { FailureReason } from "./events.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
+import { Links } from "./links.ts";
 import type { InstantMs, Path, SendFailure, Transmit } from "./machine.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
-import type { Request, RequestId, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
+import { type Attempt, PendingRequest, type RequestKeeper, type RequestOwner } from "./pending-request.ts";
+import type { Request, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
+import { RequestIds } from "./request-ids.ts";
 import { Ring } from "./ring.ts";
 import type { DropReason } from "./stats.ts";
-import { CallbackTimer, Timer, type TimerQueue } from "./timers.ts";
-
-/** Who asked, and hears what becomes of it: a query, or maintenance. Exactly one of the two ends is called, once. */
-export interface RequestOwner {
-  readonly queryId: QueryId | undefined;
-  /** End: the answer. Byte fields of `response` are borrowed. */
-  onResponse(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void;
-  /** The soft timeout has passed: another may be asked beside it. */
-  onSlow(nowMs: InstantMs, request: PendingRequest): void;
-  /** Its last attempt is late too: nobody should wait for it, though its answer still counts. */
-  onOverdue(nowMs: InstantMs, request: PendingRequest): void;
-  /** End: no answer will be known any more. */
-  onFailure(nowMs: InstantMs, request: PendingRequest, reason: FailureReason): void;
-}
+import { CallbackTimer, type TimerQueue } from "./timers.ts";
 
 /** What the node learns of peers from their requests, whoever owns those. */
 export interface RpcObserver {
   onOverdue(nowMs: InstantMs, request: PendingRequest): void;
   onUnreachable(nowMs: InstantMs, request: PendingRequest, address: Address): void;
   onTimedOut(nowMs: InstantMs, request: PendingRequest): void;
-}
-
-type RequestState = "waiting" | "inFlight" | "slow" | "overdue" | "ended";
-
-interface Attempt extends RequestId {
-  readonly request: PendingRequest;
-  readonly address: Address;
-  /** `undefined` once it was sent twice with the same id: the answer then tells no time (Karn). */
-  sentAtMs: InstantMs | undefined;
-  /** Which part of the send window counts it, `undefined` once answered. */
-  window: number | undefined;
-  /** A layer below holds it back. */
-  deferred: boolean;
-  failed: boolean;
-}
-
-/** One request to one peer. Its deadline is the earliest of: next attempt, hard timeout. */
-export class PendingRequest extends Timer {
-  override readonly reason = "request";
-  readonly to: Seed;
-  /** Those of the peer's that we can dial, the one to try first in front. */
-  readonly addresses: readonly Address[];
-  readonly body: Request;
-  /** `undefined` once the query has ended: the answer still teaches us about the peer. */
-  owner: RequestOwner | undefined;
-  state: RequestState = "waiting";
-  /** @internal one for each id used */
-  readonly attempts: Attempt[] = [];
-  /** @internal times that it was sent */
-  sendings = 0;
-  /** @internal */
-  nextAtMs: InstantMs | undefined = undefined;
-  /** When its first attempt was written. */
-  beganAtMs: InstantMs = 0;
-  /** @internal */
-  hardAtMs: InstantMs = 0;
-  /** @internal an attempt of it waits to be sent */
-  queued = false;
-  /** @internal once to each address, and again after its soft timeout */
-  maxSendings: number;
-  /** @internal its silence has been counted against the peer */
-  isCounted = false;
-  /** @internal */
-  readonly maxBytes: number;
-  readonly #rpc: Rpc;
-
-  constructor(rpc: Rpc, to: Seed, body: Request, owner: RequestOwner, retries: number, maxBytes: number) {
-    super();
-    this.#rpc = rpc;
-    this.to = to;
-    this.addresses = rpc.reachable(to.addresses);
-    this.body = body;
-    this.owner = owner;
-    this.maxSendings = this.addresses.length + retries;
-    this.maxBytes = maxBytes;
-  }
-
-  override onDue(nowMs: InstantMs): void {
-    this.#rpc.onDue(nowMs, this);
-  }
 }
 
 /** What a response was: the end of a request, or a reason to drop it. */
@@ -113,9 +43,6 @@ const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> =
   application: ["application"],
 };
 
-/** Random bytes are drawn for so many request ids at once. */
-const idsPerDraw = 64;
-
 export interface RpcOptions {
   readonly limits: NodeLimits;
   readonly timers: TimerQueue;
@@ -130,17 +57,16 @@ export interface RpcOptions {
   readonly isOwn: (address: Address) => boolean;
 }
 
-export class Rpc {
+export class Rpc implements RequestKeeper {
   readonly #options: RpcOptions;
   readonly #limits: NodeLimits;
   /** By the low half of the attempt's id, which is also its tag. */
   readonly #attempts = new Map<number, Attempt>();
   readonly #toSend = new Ring<PendingRequest>();
-  readonly #closedLinks = new Set<number>();
   readonly #window: InFlightWindow;
   readonly #windowTurns: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
-  readonly #randomIds = new Uint8Array(8 * idsPerDraw);
-  #randomAt = 8 * idsPerDraw;
+  readonly #ids: RequestIds;
+  readonly #links: Links;
   #inFlight = 0;
   retransmissions = 0;
   requestsSent = 0;
@@ -148,6 +74,8 @@ export class Rpc {
   constructor(options: RpcOptions) {
     this.#options = options;
     this.#limits = options.limits;
+    this.#ids = new RequestIds(options.random, (low) => this.#attempts.has(low));
+    this.#links = new Links(options.dialable, options.isOwn);
     this.#window = new InFlightWindow(options.limits.inFlightWindowMs, options.limits.maxInFlightPerWindow);
   }
 
@@ -174,35 +102,18 @@ export class Rpc {
     return free;
   }
 
-  /** The addresses of a peer that we can dial; usually the very array that was given. */
+  /** The addresses of a peer that we can dial. */
   reachable(addresses: readonly Address[]): readonly Address[] {
-    const canDial = (address: Address) => this.#canDial(address);
-    return addresses.every(canDial) ? addresses : addresses.filter(canDial);
+    return this.#links.reachable(addresses);
   }
 
-  /**
-   * Whether any of these addresses can be dialled and goes through a link that is open now. Also when none can be
-   * dialled, for then there is nothing to wait for.
-   */
+  /** See {@link Links.isOpen}. */
   isOpen(addresses: readonly Address[]): boolean {
-    if (this.#closedLinks.size === 0) return true;
-    let canDial = false;
-    for (const address of addresses) {
-      if (!this.#canDial(address)) continue;
-      if (!this.#closedLinks.has(address.link)) return true;
-      canDial = true;
-    }
-    return !canDial;
-  }
-
-  #canDial(address: Address): boolean {
-    const { dialable, isOwn } = this.#options;
-    return (address.kind & dialable()) !== 0 && !isOwn(address);
+    return this.#links.isOpen(addresses);
   }
 
   setLink(link: number, open: boolean): void {
-    if (open) this.#closedLinks.delete(link);
-    else this.#closedLinks.add(link);
+    this.#links.set(link, open);
   }
 
   create(
@@ -211,12 +122,21 @@ export class Rpc {
     owner: RequestOwner,
     retries: number = this.#limits.retries,
   ): PendingRequest {
-    return new PendingRequest(this, to, body, owner, retries, Number.POSITIVE_INFINITY);
+    const addresses = this.#links.reachable(to.addresses);
+    return new PendingRequest(this, {
+      to,
+      addresses,
+      body,
+      owner,
+      retries,
+      maxBytes: Number.POSITIVE_INFINITY,
+    });
   }
 
   /** A request that a stranger has caused: sent once, and no longer than `maxBytes`. */
   createOnce(to: Seed, body: Request, owner: RequestOwner, maxBytes: number): PendingRequest {
-    return new PendingRequest(this, to, body, owner, 0, maxBytes);
+    const addresses = this.#links.reachable(to.addresses);
+    return new PendingRequest(this, { to, addresses, body, owner, retries: 0, maxBytes });
   }
 
   /** Hands over a request that goes out with the next polls, before new ones. */
@@ -441,7 +361,7 @@ export class Rpc {
   }
 
   #newAttempt(nowMs: InstantMs, request: PendingRequest, address: Address): Attempt | undefined {
-    const id = this.#nextId();
+    const id = this.#ids.next();
     if (id === undefined) return undefined;
     const { high, low } = id;
     const attempt: Attempt = {
@@ -464,7 +384,7 @@ export class Rpc {
     const { addresses, sendings } = request;
     for (let i = 0; i < addresses.length; i++) {
       const address = addresses[(sendings + i) % addresses.length] as Address;
-      if (!this.#closedLinks.has(address.link)) return address;
+      if (!this.#links.isClosed(address)) return address;
     }
     return undefined;
   }
@@ -523,9 +443,7 @@ export class Rpc {
       this.#forget(attempt);
       request.attempts.splice(request.attempts.indexOf(attempt), 1);
     }
-    request.nextAtMs = this.#closedLinks.has(address.link)
-      ? undefined
-      : nowMs + this.#limits.nextAddressDelayMs;
+    request.nextAtMs = this.#links.isClosed(address) ? undefined : nowMs + this.#limits.nextAddressDelayMs;
     this.#arm(request);
     if (request.nextAtMs === undefined) this.enqueue(request);
   }
@@ -559,19 +477,6 @@ export class Rpc {
     }
     return false;
   }
-
-  /** Counts on from an id that is taken, so that a broken source of random bytes cannot hold the node up. */
-  #nextId(): RequestId | undefined {
-    if (this.#randomAt === this.#randomIds.length) {
-      if (this.#options.random.fill(this.#randomIds) === false) return undefined;
-      this.#randomAt = 0;
-    }
-    const high = readU32(this.#randomIds, this.#randomAt);
-    let low = readU32(this.#randomIds, this.#randomAt + 4);
-    this.#randomAt += 8;
-    while (low === 0 || this.#attempts.has(low)) low = (low + 1) >>> 0;
-    return { high, low };
-  }
 }
 
 function dropped(reason: DropReason): ResponseOutcome {
@@ -584,14 +489,4 @@ function fits(request: RequestType, response: ResponseType): boolean {
 
 function failureReason(reason: Exclude<SendFailure, "queueFull">): FailureReason {
   return reason === "handshakeFailed" ? "unreachable" : reason;
-}
-
-function readU32(bytes: Uint8Array, offset: number): number {
-  return (
-    (((bytes[offset] as number) << 24) |
-      ((bytes[offset + 1] as number) << 16) |
-      ((bytes[offset + 2] as number) << 8) |
-      (bytes[offset + 3] as number)) >>>
-    0
-  );
 }

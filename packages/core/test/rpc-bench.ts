@@ -7,14 +7,9 @@ import { MessageWriter, type MessageWriterOptions } from "../src/message-writer.
 import type { NodeId } from "../src/node-id.ts";
 import { type NodeLimits, resolveLimits } from "../src/options.ts";
 import { PeerHistory } from "../src/peer-history.ts";
+import type { PendingRequest, RequestOwner } from "../src/pending-request.ts";
 import type { Protocol, Request, RequestMessage, Response, ResponseMessage } from "../src/protocol.ts";
-import {
-  type PendingRequest,
-  type RequestOwner,
-  type ResponseOutcome,
-  Rpc,
-  type RpcOptions,
-} from "../src/rpc.ts";
+import { type ResponseOutcome, Rpc, type RpcOptions } from "../src/rpc.ts";
 import { TimerQueue } from "../src/timers.ts";
 import { randomFrom } from "./model-network.ts";
 import { tinyAddress, tinyId } from "./tiny-id.ts";
