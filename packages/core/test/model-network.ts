@@ -19,7 +19,7 @@ export function randomFrom(seed: number): () => number {
 }
 
 /** Ids of 8 bytes: no two of so few nodes share their first 32 bits for long. */
-export function randomId(random: () => number): NodeId {
+function randomId(random: () => number): NodeId {
   return NodeId.fromBytes(Uint8Array.from({ length: 8 }, () => Math.floor(random() * 256)));
 }
 

@@ -31,7 +31,7 @@ export interface BenchOptions {
   readonly roomOf?: (address: Address) => number;
 }
 
-export const quietLimits: Partial<NodeLimits> = {
+const quietLimits: Partial<NodeLimits> = {
   softTimeoutMinMs: 100,
   softTimeoutFirstMs: 1_000,
   softTimeoutMaxMs: 2_000,
@@ -207,7 +207,7 @@ class RoomyWriter extends MessageWriter {
   }
 }
 
-export function responseOf({ message }: Sent, body: Response): ResponseMessage {
+function responseOf({ message }: Sent, body: Response): ResponseMessage {
   return {
     kind: "response",
     requestId: message.requestId,
