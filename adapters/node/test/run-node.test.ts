@@ -24,6 +24,16 @@ async function openHandles(): Promise<string[]> {
   return process.getActiveResourcesInfo().filter((name) => name === "UDPWrap" || name === "Timeout");
 }
 
+/** Those open now that were not before; timers of the test runner may have ended meanwhile. */
+async function leakedSince(before: readonly string[]): Promise<string[]> {
+  const known = [...before];
+  return (await openHandles()).filter((name) => {
+    const place = known.indexOf(name);
+    if (place >= 0) known.splice(place, 1);
+    return place < 0;
+  });
+}
+
 describe("a node in Node's loop", () => {
   it("asks another over real sockets, and is answered", async () => {
     const [a, b] = [await startUdpNode(), await startUdpNode()];
@@ -81,7 +91,7 @@ describe("a node in Node's loop", () => {
     const a = await startUdpNode();
     expect((await openHandles()).length).toBeGreaterThan(before.length);
     a.node.unref();
-    expect(await openHandles()).toEqual(before);
+    expect(await leakedSince(before)).toEqual([]);
     a.node.ref();
     expect((await openHandles()).length).toBeGreaterThan(before.length);
   });
@@ -179,7 +189,7 @@ describe("opening", () => {
     await expect(failed).rejects.toBeInstanceOf(ListenError);
     await expect(failed).rejects.toMatchObject({ code: "addressInUse", url: a.url });
     expect(machine.drained).toBe(true);
-    expect(await openHandles()).toEqual(before);
+    expect(await leakedSince(before)).toEqual([]);
   });
 });
 
@@ -192,7 +202,7 @@ describe("closing", () => {
     await a.node.close();
     expect((await a.end(query)).end).toBe("closed");
     expect(a.machine.drained).toBe(true);
-    expect(await openHandles()).toEqual(before);
+    expect(await leakedSince(before)).toEqual([]);
   });
 
   it("from an event of its own closing returns the same promise", async () => {
@@ -234,6 +244,6 @@ describe("closing", () => {
     await vi.waitUntil(() => closing !== undefined, { timeout: 10_000, interval: 1 });
     await closing;
     expect(ends).toEqual(["timedOut", "closed", "closed", "closed"]);
-    expect(await openHandles()).toEqual(before);
+    expect(await leakedSince(before)).toEqual([]);
   });
 });
