@@ -31,6 +31,11 @@ export function helpOfAll(commands: readonly Command[]): string {
       { line: "kad demo", does: "watch a network of 52 nodes at work on this machine" },
       { line: "kad node --listen udp://127.0.0.1:4100", does: "the first node of a network" },
       { line: "kad node --bootstrap udp://127.0.0.1:4100", does: "another one, in a second terminal" },
+      { line: "kad put photo.jpg --bootstrap udp://127.0.0.1:4100", does: "store a file: prints its key" },
+      {
+        line: "kad get KEY --output copy.jpg --bootstrap udp://127.0.0.1:4100",
+        does: "and have it back, from any machine",
+      },
     ]),
     section("Environment", [
       ["KAD_BOOTSTRAP", "URLs, separated by spaces, for when --bootstrap is absent"],
