@@ -344,11 +344,11 @@ export class AddressTable implements AddressCodec {
   /** In front of its set; the one used longest ago makes room. */
   #put(hash: number, address: SocketAddress): void {
     const index = hash & (this.#sets.length - 1);
-    const set = this.#sets[index];
-    if (set === undefined) this.#sets[index] = [address];
-    else set.unshift(address);
-    if (set !== undefined && set.length > ways) set.pop();
+    // A new array is as long as it needs to be; one that `unshift` grows has room for 16 more.
+    const set = [address, ...(this.#sets[index] ?? [])];
+    if (set.length > ways) set.pop();
     else this.#interned++;
+    this.#sets[index] = set;
   }
 
   #grow(): void {

@@ -47,7 +47,8 @@ export function parseAddressText(text: string): AddressParts | string {
 export function formatAddressText(parts: AddressParts): string {
   const host = parts.ip?.length === 16 ? `[${parts.host}]` : parts.host;
   const port = parts.port === defaultPort(parts.scheme) ? "" : `:${parts.port}`;
-  return `${parts.scheme}://${host}${port}${parts.path}`;
+  // Joined at once: a template would keep its pieces, and an address is kept for long.
+  return [parts.scheme, "://", host, port, parts.path].join("");
 }
 
 function defaultPort(scheme: AddressScheme): number | undefined {

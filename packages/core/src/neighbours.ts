@@ -6,7 +6,7 @@
  * contact only while the network as a whole seems to be up (dht-rpc).
  */
 import type { Address, AddressCodec } from "./address.ts";
-import { boundAddresses, type Contact } from "./contact.ts";
+import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import type { Counters } from "./counters.ts";
 import type { NodeEvent } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
@@ -66,7 +66,7 @@ export class Neighbours implements RpcObserver {
       this.#evict(response.sender);
       return;
     }
-    const contact = this.#contactOf(response, from);
+    const contact = asAsked(request.to, response, from) ?? this.#contactOf(response, from);
     if (contact === undefined) return;
     // Whatever query asked, and even if that has ended since, it was our own work that reached the peer.
     this.#insert(nowMs, contact, this.#pings.originOf(request) ?? "walk");
@@ -177,4 +177,16 @@ export class Neighbours implements RpcObserver {
   #refuse(reason: keyof Counters["contactsRefused"]): void {
     this.#options.counters.contactsRefused[reason]++;
   }
+}
+
+/** The very contact that was asked, where it answered as it was known: one object serves the walk, the table and the codec. */
+function asAsked(to: Seed, response: ResponseMessage, from: Path): Contact | undefined {
+  const { id, addresses } = to;
+  const isSame =
+    from.dialable &&
+    response.addresses.length === 0 &&
+    addresses.length === 1 &&
+    addresses[0] === from.remote &&
+    id?.equals(response.sender);
+  return isSame ? (to as Contact) : undefined;
 }

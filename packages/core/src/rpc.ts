@@ -241,12 +241,13 @@ export class Rpc implements RequestKeeper {
   }
 
   /**
-   * The peer is known to be failing: the request takes no slot and nobody waits, though an answer still counts. It goes
-   * once to each address.
+   * The peer is known to be failing: the request takes no slot, no part of the send window, and nobody waits, though an
+   * answer still counts. It goes once to each address. Where many are dead, their silence would else hold back the living.
    */
   expectNothing(nowMs: InstantMs, request: PendingRequest): void {
     if (request.state !== "inFlight" || request.owner === undefined) return;
     request.maxSendings = request.addresses.length;
+    for (const attempt of request.attempts) this.#leaveWindow(attempt);
     this.#stopWaiting(nowMs, request);
   }
 
@@ -463,6 +464,10 @@ export class Rpc implements RequestKeeper {
 
   #forget(attempt: Attempt): void {
     if (this.#attempts.get(attempt.low) === attempt) this.#attempts.delete(attempt.low);
+    this.#leaveWindow(attempt);
+  }
+
+  #leaveWindow(attempt: Attempt): void {
     if (attempt.window !== undefined) this.#window.onAnswered(attempt.window);
     attempt.window = undefined;
   }

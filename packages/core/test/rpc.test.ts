@@ -903,6 +903,19 @@ describe("a request to a peer of whom nothing is expected", () => {
     expect(bench.isIdle()).toBe(true);
   });
 
+  it("takes no part of the send window, so that the dead do not hold back the living", () => {
+    const bench = new RpcBench({ limits: { maxInFlightPerWindow: 2 } });
+    for (const name of ["a", "b", "c", "d"]) {
+      const request = bench.ask(name);
+      expect(bench.rpc.hasRoom(bench.nowMs)).toBe(true);
+      bench.rpc.expectNothing(0, request);
+    }
+    bench.ask("e");
+    expect(bench.rpc.hasRoom(bench.nowMs)).toBe(true);
+    bench.ask("f");
+    expect(bench.rpc.hasRoom(bench.nowMs)).toBe(false);
+  });
+
   it("goes to each of its addresses all the same, and an answer ends it", () => {
     const bench = new RpcBench();
     bench.rpc.expectNothing(0, bench.ask(seedOf("a", "b")));
