@@ -1,6 +1,7 @@
 /** One bound socket of one address family. */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { networkInterfaces } from "node:os";
+import "node:process"; // without it, in a program that does not use it, Deno (2.9) never tells that a socket has closed
 import type { AddressTable, SocketAddress } from "@kad/core";
 import type { SendSlot } from "./send-slots.ts";
 import { listenErrorOf } from "./socket-errors.ts";
