@@ -13,7 +13,7 @@ const thresholds = Object.fromEntries(
 
 export default defineConfig({
   test: {
-    projects: ["packages/*", "adapters/*", "tools/checks", "tools/snippets"],
+    projects: ["packages/*", "adapters/*", "tools/checks", "tools/options", "tools/snippets"],
     passWithNoTests: true,
     coverage: {
       provider: "v8",

@@ -34,7 +34,7 @@ interface Excerpt {
   readonly line: number;
 }
 
-interface Page {
+export interface Page {
   readonly programs: readonly Program[];
   readonly excerpts: readonly Excerpt[];
 }

@@ -1,19 +1,14 @@
 import { posix } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { isExcerptOf, linksOf, pageOf } from "../src/markdown.ts";
+import { readPage } from "../src/index.ts";
+import { isExcerptOf, linksOf } from "../src/markdown.ts";
 import { exists, openWorkshop, pages, read, writeProgram } from "../src/repository.ts";
 import { compile, run } from "../src/run.ts";
-
-/** Its blocks show what is refused and what is not: no programs. */
-const withoutPrograms = new Set(["CONTRIBUTING.md"]);
 
 /** The command's README opens with a command. */
 const opensWithCode = /^(?:packages\/(?!cli\/)[^/]+\/|adapters\/[^/]+\/)?README\.md$/;
 
-const all = pages().map((page) => {
-  const { programs, excerpts } = pageOf(withoutPrograms.has(page) ? "" : read(page));
-  return { page, programs, excerpts };
-});
+const all = pages().map((page) => ({ page, ...readPage(page) }));
 const programs = all.flatMap((one) => one.programs.map((program) => ({ page: one.page, ...program })));
 const excerpts = all.flatMap((one) => one.excerpts.map((excerpt) => ({ page: one.page, ...excerpt })));
 const files = new Map<object, string>();

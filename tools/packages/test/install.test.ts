@@ -1,0 +1,154 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { allPrograms, type PageProgram } from "@kad/snippets";
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { type Outcome, run, succeed } from "../src/process.ts";
+import { compiled, Project } from "../src/project.ts";
+import {
+  downloads,
+  type MissingRuntime,
+  obtain,
+  ownRuntime,
+  type Runtime,
+  titleOf,
+} from "../src/runtimes.ts";
+import { pack, published, root } from "../src/tarballs.ts";
+
+const programs = allPrograms();
+const runnable = programs.filter(({ isRun }) => isRun);
+const consumers = ["sockets", "two-nodes"];
+const titles = [ownRuntime.title, ...downloads.map(titleOf)];
+
+let project: Project;
+let consumersChecked: Outcome;
+let pagesChecked: Outcome;
+let runtimes: readonly (Runtime | MissingRuntime)[];
+
+beforeAll(async () => {
+  project = await Project.create();
+  const downloading = Promise.all(downloads.map(obtain));
+  await project.install(await pack(project.folder));
+  await writePrograms();
+  consumersChecked = await project.compile("consumer", []);
+  pagesChecked = await project.compile("pages", ["node"]);
+  runtimes = [ownRuntime, ...(await downloading)];
+}, 300_000);
+
+afterAll(async () => {
+  const ran = runtimes.filter(isThere).map(({ title }) => title);
+  const missing = runtimes.flatMap((one) => (isThere(one) ? [] : [`${one.title} (${one.reason})`]));
+  console.log(`The packages ran on ${ran.join(", ")}.`);
+  if (missing.length > 0) console.log(`They could not be tried on ${missing.join(", ")}.`);
+  await project.remove();
+});
+
+describe("the packages, installed in an empty project", () => {
+  it("bring nothing else", async () => {
+    expect(await readdir(join(project.folder, "node_modules"))).toEqual([
+      ".bin",
+      ".package-lock.json",
+      "@kad",
+    ]);
+    expect(await readdir(join(project.folder, "node_modules/.bin"))).toEqual(["kad"]);
+  });
+
+  it("have types that are right without those of Node", () => {
+    expect(consumersChecked).toEqual({ status: 0, output: "", errors: "" });
+  });
+
+  it("have the types that our pages say", () => {
+    expect(pagesChecked).toEqual({ status: 0, output: "", errors: "" });
+  });
+
+  it("have the command where npx finds it", async () => {
+    const help = await succeed(["npx", "--offline", "kad", "--help"], { cwd: project.folder });
+    expect(help).toMatch(/^kad: .+\n\nUsage: kad COMMAND/);
+  });
+
+  it("have an entry for require()", async () => {
+    const script = 'console.log(typeof require("@kad/dht").createNode)';
+    const command = [process.execPath, "--no-warnings", "--input-type=commonjs", "--eval", script];
+    expect(await succeed(command, { cwd: project.folder })).toBe("function\n");
+  });
+});
+
+describe.each(titles)("on %s", (title) => {
+  it.concurrent.for(["every-package", ...consumers])("%s", { timeout: 60_000 }, async (name, context) => {
+    const { command } = find(title, context);
+    const file = join(project.folder, "consumer", `${name}.js`);
+    const outcome = await run([...command, file], { cwd: project.folder });
+    expect(outcome).toEqual({ status: 0, output: "done\n", errors: "" });
+  });
+
+  it.concurrent.for(runnable)("$page, line $line", { timeout: 60_000 }, async (program, context) => {
+    const { command } = find(title, context);
+    const file = compiled(fileOf(program));
+    const { status, output, errors } = await run([...command, file], { cwd: project.folder });
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
+  });
+
+  it.concurrent("kad demo", { timeout: 60_000 }, async (context) => {
+    const { command } = find(title, context);
+    const words = ["demo", "package.json", "--exit", "--nodes", "8", "--processes", "1"];
+    const outcome = await run([...command, kadFile(), ...words], { cwd: project.folder });
+    expect(outcome).toMatchObject({ status: 0, errors: "" });
+  });
+
+  it.concurrent("kad node, put, get and SIGTERM", { timeout: 60_000 }, async (context) => {
+    const { command } = find(title, context);
+    const kad = [...command, kadFile()];
+    const [file, ...args] = [...kad, "node", "--listen", "udp://127.0.0.1:0", "--json"];
+    const node = spawn(file as string, args, { cwd: project.folder, stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      const [line] = (await once(node.stdout, "data")) as [Buffer];
+      const { event, addresses } = JSON.parse(line.toString()) as { event: string; addresses: [string] };
+      expect(event).toBe("listening");
+      const there = ["--bootstrap", addresses[0]];
+      const options = { cwd: project.folder, input: "a value\u0000 without an end" };
+      const put = await succeed([...kad, "put", "-", ...there], options);
+      const key = put.trimEnd().split("\n").at(-1) as string;
+      expect(await succeed([...kad, "get", key, ...there], options)).toBe(options.input);
+    } finally {
+      node.kill("SIGTERM");
+    }
+    expect(await once(node, "exit")).toEqual([0, null]);
+  });
+});
+
+function isThere(runtime: Runtime | MissingRuntime): runtime is Runtime {
+  return "command" in runtime;
+}
+
+/** Skips the test where the runtime could not be had; what is told at the end says why. */
+function find(title: string, context: TestContext): Runtime {
+  const runtime = runtimes.find((one) => one.title === title) as Runtime | MissingRuntime;
+  if (isThere(runtime)) return runtime;
+  return context.skip(runtime.reason);
+}
+
+async function writePrograms(): Promise<void> {
+  const imports = [...published().values()].map((name, at) => `import * as package${at} from "${name}";\n`);
+  const all = imports.map((_, at) => `package${at}`).join(", ");
+  const every = `${imports.join("")}if ([${all}].every((one) => Object.keys(one).length > 0)) console.log("done");\n`;
+  await project.write("consumer/every-package.ts", every);
+  for (const name of consumers) {
+    const text = await readFile(join(root, "tools/packages/consumer", `${name}.ts`), "utf8");
+    await project.write(`consumer/${name}.ts`, text);
+  }
+  for (const program of programs) await project.write(nameOf(program), program.code);
+}
+
+function nameOf({ page, line, language }: PageProgram): string {
+  return `pages/${page.replaceAll(/[^A-Za-z0-9]+/g, "-")}-${line}.${language}`;
+}
+
+function fileOf(program: PageProgram): string {
+  return join(project.folder, nameOf(program));
+}
+
+function kadFile(): string {
+  return join(project.folder, "node_modules/@kad/cli/bin/kad.js");
+}
