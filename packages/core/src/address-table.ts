@@ -88,7 +88,7 @@ export class SocketAddress implements Address {
   #subnet: string | undefined;
   #subnetKnown = false;
 
-  /** Made by an {@link AddressTable} only. */
+  /** @internal Made by an {@link AddressTable} only. */
   constructor(route: Route, wire: Uint8Array, hash: number, parts: AddressParts) {
     this.key = formatAddressText(parts);
     this.scheme = parts.scheme;

@@ -4,12 +4,14 @@
 export { type Address, type AddressCodec, maxAddresses, maxAddressesBytes } from "./address.ts";
 export {
   type AddressKind,
+  type AddressLink,
   AddressTable,
   type AddressTableOptions,
   addressKinds,
   noLink,
   SocketAddress,
 } from "./address-table.ts";
+export type { AddressScheme } from "./address-text.ts";
 export { compareBytes, copyBytes, equalBytes } from "./bytes.ts";
 export type { Commands, FindProvidersOptions, QueryOptions } from "./commands.ts";
 export { boundAddresses, type Contact, type Seed } from "./contact.ts";
@@ -39,6 +41,7 @@ export {
   immutableValidator,
   maxImmutableValueBytes,
 } from "./immutable-record.ts";
+export type { ContactOrigin } from "./k-bucket.ts";
 export { labelled } from "./label.ts";
 export {
   type Candidate,
@@ -48,7 +51,7 @@ export {
   type LookupStep,
 } from "./lookup.ts";
 export type * from "./machine.ts";
-export { MemoryRecordStore } from "./memory-record-store.ts";
+export { MemoryRecordStore, type MemoryRecordStoreOptions } from "./memory-record-store.ts";
 export type { Health } from "./network-health.ts";
 export { KadNode } from "./node.ts";
 export { maxIdBytes, NodeId } from "./node-id.ts";
@@ -56,13 +59,14 @@ export type { NodeOptions } from "./node-options.ts";
 export {
   maxOpenNameBytes,
   maxOpenValueBytes,
+  type OpenRecord,
   openKey,
   openRecord,
   openValidator,
   readOpenRecord,
 } from "./open-record.ts";
 export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
-export type { Plugin, PluginContext } from "./plugin.ts";
+export type { Plugin, PluginContext, Timeless } from "./plugin.ts";
 export * from "./protocol.ts";
 export { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 export type {
@@ -75,7 +79,15 @@ export type {
   StoredRecord,
   ValidationContext,
 } from "./record.ts";
-export type { BucketSummary, InsertOutcome, ReadonlyRoutingTable, TableEntry } from "./routing-table.ts";
+export type {
+  BucketSummary,
+  FailOutcome,
+  InsertOutcome,
+  RandomFill,
+  ReadonlyRoutingTable,
+  StaleBucket,
+  TableEntry,
+} from "./routing-table.ts";
 export { RoutingTable, type RoutingTableOptions } from "./routing-table.ts";
 export type * from "./stats.ts";
 export type * from "./transport.ts";
@@ -85,4 +97,4 @@ export {
   TransportRouter,
   type TransportRouterOptions,
 } from "./transport-router.ts";
-export { nativeProtocol } from "./wire/native-protocol.ts";
+export { type NativeProtocolOptions, nativeProtocol } from "./wire/native-protocol.ts";

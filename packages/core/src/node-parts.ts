@@ -71,7 +71,7 @@ export function nodeParts(given: NodeOptions, unixMs: () => number | undefined):
   const counters = new Counters();
   const timers = new TimerQueue();
   // First of all parts: the others report to it, some from their beginning.
-  const events = new EventQueue(limits, (query) => queries.progress(query));
+  const events: EventQueue = new EventQueue(limits, (query) => queries.progress(query));
   const groupOf = (address: Address) => addresses.group(address);
   const dialable = () => addresses.dialable;
   const own = new OwnAddresses(id, isClient);
@@ -129,7 +129,7 @@ export function nodeParts(given: NodeOptions, unixMs: () => number | undefined):
     isOwn,
   });
   neighbours.attach(rpc);
-  const queries = new Queries({
+  const queries: Queries = new Queries({
     self: id,
     limits,
     timers,
@@ -155,8 +155,8 @@ export function nodeParts(given: NodeOptions, unixMs: () => number | undefined):
     self: () => own.contact,
   });
   const rates = new RateLimiter(limits);
-  const box = new MessageBox(limits, timers, (to, answer) => responder.answer(to, answer));
-  const responder = new Responder({
+  const box: MessageBox = new MessageBox(limits, timers, (to, answer) => responder.answer(to, answer));
+  const responder: Responder = new Responder({
     limits,
     counters,
     table,

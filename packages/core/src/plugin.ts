@@ -11,7 +11,9 @@ import type { ApplicationMessage, PluginTimer, QueryFinished, RequestTimeout, Ti
 import type { InstantMs } from "./machine.ts";
 
 /** A command without its instant: the driver reads the clock once and pumps afterwards. */
-type Timeless<F> = F extends (nowMs: InstantMs, ...rest: infer R) => infer T ? (...rest: R) => T : never;
+export type Timeless<F> = F extends (nowMs: InstantMs, ...rest: infer R) => infer T
+  ? (...rest: R) => T
+  : never;
 
 /** What a plugin reaches the node through. Valid until the plugin is removed; later calls throw `UsageError` `closed`. */
 export type PluginContext = {

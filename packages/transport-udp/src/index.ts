@@ -1,2 +1,2 @@
 /** `@kad/transport-udp`: datagrams for a node, on `node:dgram`. */
-export { type UdpOptions, type UdpStats, UdpTransport, udp } from "./udp-transport.ts";
+export { type UdpKind, type UdpOptions, type UdpStats, UdpTransport, udp } from "./udp-transport.ts";

@@ -48,7 +48,8 @@ export interface UdpStats {
   readonly queued: Readonly<Record<UdpKind, Gauge>>;
 }
 
-type UdpKind = "udp4" | "udp6";
+/** The kinds of address that UDP carries. */
+export type UdpKind = "udp4" | "udp6";
 
 const maxDatagramBytes = 1_200;
 const maxUrls = 16;

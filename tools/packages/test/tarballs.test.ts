@@ -56,6 +56,11 @@ describe.each([...published()])("the tarball of %s", (source, name) => {
     expect(theirs).toBe(ours);
   });
 
+  it.each(["docs", "packages", "snippets"])("is built before tools/%s needs it", async (tool) => {
+    const manifest = await readFile(join(root, "tools", tool, "package.json"), "utf8");
+    expect(JSON.parse(manifest)).toHaveProperty(["dependencies", name]);
+  });
+
   it("depends on nothing but the other packages", async () => {
     const { file } = tarballs.find((one) => one.name === name) as Tarball;
     const manifest = await succeed(["tar", "-xOzf", file, "package/package.json"], { cwd: folder });
