@@ -13,7 +13,7 @@ export function pages(): string[] {
     `${parent}/README.md`,
     ...readdirSync(`${root}${parent}`).map((name) => `${parent}/${name}/README.md`),
   ]);
-  const docs = ["docs", "docs/decisions"].flatMap((folder) =>
+  const docs = ["docs", "docs/decisions", "docs/guides"].flatMap((folder) =>
     readdirSync(`${root}${folder}`)
       .filter((name) => name.endsWith(".md"))
       .map((name) => `${folder}/${name}`),
