@@ -8,9 +8,16 @@ import { kadFromSource } from "./support/io.ts";
 import { bound } from "./support/network.ts";
 
 let folder: string;
+let env: NodeJS.ProcessEnv;
 
+/** `kad`, and `npx` that runs it, stand first in the PATH. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "kad-readme-"));
+  const kad = kadFromSource.map((word) => `'${word}'`).join(" ");
+  await writeExecutable("kad", `exec ${kad} "$@"`);
+  await writeExecutable("npx", `shift; exec ${kad} "$@"`);
+  const { PATH = "" }: { PATH?: string } = process.env;
+  env = { ...process.env, PATH: `${folder}:${PATH}` };
 });
 
 afterAll(async () => {
@@ -20,15 +27,10 @@ afterAll(async () => {
 it("opens with lines that run in a shell, and print what they say", { timeout: 60_000 }, async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const [, lines = ""] = /```sh\n(.*?)```/s.exec(readme) ?? [];
-  const shim = `#!/bin/sh\nexec ${kadFromSource.map((word) => `'${word}'`).join(" ")} "$@"\n`;
-  await writeFile(join(folder, "kad"), shim);
-  await chmod(join(folder, "kad"), 0o755);
   const script = lines
     .replaceAll("4100", String(await freePort()))
     .replace("> node.log", `> ${folder}/node.log`)
     .replaceAll("copy.md", join(folder, "copy.md"));
-  const { PATH = "" }: { PATH?: string } = process.env;
-  const env = { ...process.env, PATH: `${folder}:${PATH}` };
   const cwd = new URL("..", import.meta.url);
   const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", `${script}\nwait`], { env, cwd });
   expect(stderr).toBe("");
@@ -41,6 +43,28 @@ it("opens with lines that run in a shell, and print what they say", { timeout: 6
   expect(stdout).toMatch(/^ +nodes met +1, of which 1 answered a ping$/m);
   expect(await readFile(join(folder, "node.log"), "utf8")).toMatch(/^listening .*\nstopped\n$/s);
 });
+
+it("has a guide whose lines run in two terminals, and print what they say", { timeout: 60_000 }, async () => {
+  const guide = await readFile(new URL("../../../docs/guides/getting-started.md", import.meta.url), "utf8");
+  const [, shell = ""] = /^## In a shell\n(.*?)^## /ms.exec(guide) ?? [];
+  const [first = "", second = ""] = [...shell.matchAll(/```sh\n(.*?)```/gs)].map(([, lines = ""]) => lines);
+  await writeFile(join(folder, "hello.js"), "console.log('hello');\n");
+  const log = join(folder, "guide.log");
+  const script =
+    `${first.trim()} > ${log} &\nuntil grep -q listening ${log}; do sleep 0.05; done\n${second}\nkill $!`
+      .replaceAll("4100", String(await freePort()))
+      .replace("hello.js", join(folder, "hello.js"));
+  const cwd = new URL("..", import.meta.url);
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", script], { env, cwd });
+  expect(stderr).toBe("");
+  expect(second).toContain("# → hello");
+  expect(stdout).toMatch(/^hello\n?(?:.*\n)*[0-9a-f]{64}\nkad: a Kademlia/);
+});
+
+async function writeExecutable(name: string, line: string): Promise<void> {
+  await writeFile(join(folder, name), `#!/bin/sh\n${line}\n`);
+  await chmod(join(folder, name), 0o755);
+}
 
 async function freePort(): Promise<number> {
   const socket = await bound(0);
