@@ -9,7 +9,6 @@ import type {
   Contact,
   DhtRecord,
   DriverStats,
-  FailureReason,
   Gauge,
   InstantMs,
   LinkStats,
@@ -17,28 +16,25 @@ import type {
   NodeId,
   NodeStats,
   Plugin,
-  QueryEnd,
   QueryFinished,
   QueryId,
   QueryOptions,
-  QueryStats,
   ReadonlyRoutingTable,
   RecordKey,
-  Seed,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
 import { type Announcement, Announcements } from "./announcements.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
 import { Bootstrapper } from "./bootstrapper.ts";
-import { NodeClosed, SendFailed } from "./errors.ts";
+import { NodeClosed } from "./errors.ts";
 import { DhtEventTarget } from "./events.ts";
-import { type Explained, explained } from "./explained.ts";
+import { explained } from "./explained.ts";
 import type { ByteSource } from "./files/byte-source.ts";
 import type { FileDownload } from "./files/file-download.ts";
 import type { PutFileResult } from "./files/file-upload.ts";
 import { Files } from "./files/files.ts";
 import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
-import { checkId, toBytes } from "./key.ts";
+import { checkId } from "./key.ts";
 import {
   type AnnounceOptions,
   type CreateNodeOptions,
@@ -52,21 +48,13 @@ import {
   type PutOptions,
   queryOptions,
 } from "./options.ts";
+import { Peers, type PingResult } from "./peers.ts";
 import { findProviders, type StreamingFindProviders } from "./providers.ts";
 import { QueryPromises, type RunOptions } from "./query-promises.ts";
 import { type GetResult, type PutResult, Records } from "./records.ts";
 import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
-
-export interface PingResult extends Explained {
-  /** Who answered; `undefined`: nobody, and `reason` says why. */
-  readonly contact: Contact | undefined;
-  readonly rttMs: number | undefined;
-  readonly reason: FailureReason | undefined;
-  readonly end: QueryEnd;
-  readonly stats: QueryStats;
-}
 
 export interface DhtNodeStats extends NodeStats {
   /** Promises over queries that have not settled. */
@@ -88,6 +76,7 @@ export class DhtNode extends DhtEventTarget {
   /** They go on for a while when the node is closed. */
   readonly #withdrawals: QueryPromises;
   readonly #resolver: SeedResolver;
+  readonly #peers: Peers;
   readonly #records: Records;
   readonly #files: Files;
   readonly #announcements: Announcements;
@@ -102,6 +91,12 @@ export class DhtNode extends DhtEventTarget {
     this.#queries = new QueryPromises(stack.running.driver, stack.machine);
     this.#withdrawals = new QueryPromises(stack.running.driver, stack.machine);
     this.#resolver = new SeedResolver(stack.addresses);
+    this.#peers = new Peers({
+      run: (query, begin) => this.#query(query, begin),
+      commands: stack.machine,
+      resolver: this.#resolver,
+      lifetime: this.#lifetime.signal,
+    });
     this.#records = new Records({
       run: (query, begin) => this.#query(query, begin),
       commands: stack.machine,
@@ -281,21 +276,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** Asks whether a peer is there. Nobody answering is no error. @throws UsageError `invalidAddress`; UnresolvableHost */
   async ping(to: PeerInput, options: OperationOptions = {}): Promise<PingResult> {
-    this.#assertOpen(options.signal);
-    const peer = await this.#peer(to, options.signal);
-    const finished = await this.#query(options, (nowMs, query) =>
-      this.#stack.machine.ping(nowMs, peer, query),
-    );
-    const { result, end, stats } = finished;
-    const pong = result.type === "pong" ? result : undefined;
-    return {
-      contact: pong?.contact,
-      rttMs: pong?.rttMs,
-      reason: pong?.reason,
-      end,
-      stats,
-      ...explained(finished),
-    };
+    return await this.#peers.ping(to, options);
   }
 
   /**
@@ -311,15 +292,7 @@ export class DhtNode extends DhtEventTarget {
     body: Uint8Array | string,
     options: OperationOptions = {},
   ): Promise<Uint8Array> {
-    this.#assertOpen(options.signal);
-    const bytes = toBytes("body", body);
-    const peer = await this.#peer(to, options.signal);
-    const { machine } = this.#stack;
-    const { result, end } = await this.#query(options, (nowMs, query) =>
-      machine.send(nowMs, peer, protocol, bytes, query),
-    );
-    if (result.type === "reply" && result.body !== undefined) return result.body;
-    throw new SendFailed(protocol, (result.type === "reply" ? result.reason : undefined) ?? "noAnswer", end);
+    return await this.#peers.send(to, protocol, body, options);
   }
 
   /**
@@ -416,11 +389,6 @@ export class DhtNode extends DhtEventTarget {
     const progress = hooks.observe !== undefined || this.hasListeners("query:progress");
     const query = { ...queryOptions(options), progress };
     return await queries.run((nowMs) => begin(nowMs, query), { ...hooks, signal: options.signal });
-  }
-
-  /** A name may take long to resolve: longer than the node lives. */
-  async #peer(to: PeerInput, signal: AbortSignal | undefined): Promise<Seed> {
-    return await abortable(this.#resolver.resolvePeer("to", to, signal), this.#lifetime.signal);
   }
 
   #assertOpen(signal: AbortSignal | undefined): void {

@@ -5,7 +5,7 @@ export { type Explanation, formatExplanation } from "@kad/core";
 export type { Announcement } from "./announcements.ts";
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
-export type { BootstrapOptions, DhtNode, DhtNodeStats, PingResult } from "./dht-node.ts";
+export type { BootstrapOptions, DhtNode, DhtNodeStats } from "./dht-node.ts";
 export {
   AnnounceFailed,
   BootstrapFailed,
@@ -52,6 +52,7 @@ export {
   type PutOptions,
   type WalkOptions,
 } from "./options.ts";
+export type { PingResult } from "./peers.ts";
 export type { FindProvidersResult, Provider, StreamingFindProviders } from "./providers.ts";
 export type { GetResult, PutResult } from "./records.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
