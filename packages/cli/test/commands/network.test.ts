@@ -1,4 +1,5 @@
 import { commonPrefixLength, compareDistance, NodeId } from "@kad/core";
+import type { DhtNode } from "@kad/dht";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Env } from "../../src/io.ts";
 import { run } from "../support/io.ts";
@@ -21,19 +22,18 @@ afterAll(async () => {
 
 const target = NodeId.fromHex("8".repeat(64));
 
-function closest(): string[] {
-  return network.nodes
-    .map(({ id }) => id)
-    .sort((a, b) => compareDistance(target, a, b))
-    .map((id) => id.toHex());
+function closest(): DhtNode[] {
+  return network.nodes.toSorted((a, b) => compareDistance(target, a.id, b.id));
 }
 
 describe("kad find", () => {
   it("lists the closest nodes, closest first", async () => {
+    const three = closest().slice(0, 3);
+    await network.acquainted(three);
     const { code, out } = await run(["find", target.toHex(), "--results", "3"], { env });
     expect(code).toBe(0);
     const rows = out.trimEnd().split("\n");
-    expect(rows.map((row) => row.split(" ")[0])).toEqual(closest().slice(0, 3));
+    expect(rows.map((row) => row.split(" ")[0])).toEqual(three.map(({ id }) => id.toHex()));
     for (const row of rows) {
       const [, id = "", bits] = /^(\S+) +(\d+) bits {2}udp:\/\/127\.0\.0\.1:\d+$/.exec(row) ?? [];
       expect(Number(bits)).toBe(commonPrefixLength(target, NodeId.fromHex(id)));
@@ -43,7 +43,7 @@ describe("kad find", () => {
   it("gives programs each node as it answers, and the end", async () => {
     const { events } = await run(["find", "--name", "motd", "--results", "30", "--json"], { env });
     const nodes = events.filter(({ event }) => event === "node");
-    expect(new Set(nodes.map(({ id }) => id))).toEqual(new Set(closest()));
+    expect(new Set(nodes.map(({ id }) => id))).toEqual(new Set(closest().map(({ id }) => id.toHex())));
     expect(nodes).toHaveLength(size);
     expect(nodes[0]).toMatchObject({
       sharedBits: expect.any(Number),

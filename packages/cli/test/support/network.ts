@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { type CreateNodeOptions, createNode, type DhtNode } from "@kad/dht";
+import { vi } from "vitest";
 
 /** Nodes on loopback that have all joined through the first. */
 export async function openNetwork(
@@ -27,6 +28,15 @@ export class TestNetwork {
     const node = await createNode({ listen, bootstrap, security: "none", ...this.#options });
     this.nodes.push(node);
     return node;
+  }
+
+  /** Until these know one another: those who have only just joined look their neighbours up again and again. */
+  async acquainted(nodes: readonly DhtNode[]): Promise<void> {
+    const isKnown = (node: DhtNode, other: DhtNode) =>
+      node === other || node.table.get(other.id) !== undefined;
+    await vi.waitUntil(() => nodes.every((node) => nodes.every((other) => isKnown(node, other))), {
+      timeout: 20_000,
+    });
   }
 
   get url(): string {
