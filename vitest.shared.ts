@@ -6,6 +6,9 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // Against hanging only: on a busy machine, work that takes a second may take many.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     include: ["test/**/*.test.ts"],
     passWithNoTests: true,
     benchmark: { include: ["bench/**/*.bench.ts"] },
