@@ -89,6 +89,7 @@ export type {
   TableEntry,
 } from "./routing-table.ts";
 export { RoutingTable, type RoutingTableOptions } from "./routing-table.ts";
+export type * from "./secure-channel.ts";
 export type * from "./stats.ts";
 export type * from "./transport.ts";
 export {
