@@ -8,13 +8,12 @@ export interface Memory {
   readonly heap: number;
   /** Array buffers, and what native code has told the engine of. */
   readonly external: number;
-  readonly resident: number;
 }
 
 export function collectedMemory(): Memory {
   collect();
-  const { heapUsed, external, rss } = process.memoryUsage();
-  return { heap: heapUsed, external, resident: rss };
+  const { heapUsed, external } = process.memoryUsage();
+  return { heap: heapUsed, external };
 }
 
 /** More than once: what a first pass finalizes, a second one frees. */

@@ -13,6 +13,7 @@ interface Reply {
 
 interface KRpc {
   readonly id: Uint8Array;
+  readonly nodes: { count(): number };
   readonly socket: { readonly _tick: number; query(...given: readonly unknown[]): unknown };
   closest(
     target: Buffer,
@@ -51,6 +52,7 @@ export async function bittorrentNetwork(size: number): Promise<Network> {
     ids: nodes.map(({ nodeId }) => nodeId),
     findNode: (asker, target) => lookup((nodes[asker] as BittorrentDht)._rpc, target),
     requests: () => counts.requests,
+    contacts: () => nodes.reduce((sum, { _rpc }) => sum + _rpc.nodes.count(), 0),
     async close() {
       await Promise.all(nodes.map((node) => new Promise<void>((resolve) => node.destroy(resolve))));
     },

@@ -17,6 +17,7 @@ export async function dhtNetwork(size: number): Promise<Network> {
       return { ids: contacts.map(({ id }) => id.toBytes()), rounds: stats.rounds };
     },
     requests: () => nodes.reduce((sum, node) => sum + node.stats().requestsSent, 0),
+    contacts: () => nodes.reduce((sum, { table }) => sum + table.size, 0),
     bytesSent: () => nodes.reduce((sum, node) => sum + node.stats().bytesSent, 0),
     async close() {
       await Promise.all(nodes.map((node) => node.close()));

@@ -10,6 +10,7 @@ interface Query {
 
 interface DhtRpc {
   readonly id: Uint8Array | null;
+  readonly table: { toArray(): readonly object[] };
   readonly stats: { readonly requests: { readonly total: number } };
   fullyBootstrapped(): Promise<void>;
   findNode(target: Uint8Array): Query;
@@ -42,6 +43,7 @@ export async function dhtRpcNetwork(size: number): Promise<Network> {
       return { ids: query.closestNodes.map(({ id }) => id) };
     },
     requests: () => nodes.reduce((sum, { stats }) => sum + stats.requests.total, 0),
+    contacts: () => nodes.reduce((sum, { table }) => sum + table.toArray().length, 0),
     async close() {
       await Promise.all(nodes.map((node) => node.destroy()));
     },

@@ -6,6 +6,8 @@ export interface Network {
   findNode(asker: number, target: Uint8Array, results: number): Promise<Found>;
   /** Requests that all nodes have sent so far, whatever for. */
   requests(): number;
+  /** Contacts in the tables of all nodes. */
+  contacts(): number;
   /** Bytes that all nodes have sent so far, without headers of the network; where the implementation counts them. */
   bytesSent?(): number;
   close(): Promise<void>;
