@@ -238,19 +238,29 @@ function spec(value: number, unit: LimitSpec["unit"], min: number, max: number, 
 
 const names = Object.keys(limitSpecs) as (keyof NodeLimits)[];
 
+/** What {@link resolveLimits} has made, and nobody can have changed since. */
+const complete = new WeakSet<object>();
+
 /** Every limit at its default. */
-export const defaultLimits: NodeLimits = resolveLimits({});
+export const defaultLimits: NodeLimits = completed({});
 
 /**
- * The given limits over the defaults, checked and frozen. All are whole numbers.
+ * The given limits over the defaults, checked and frozen. All are whole numbers. What this has returned before comes back
+ * as it is, and no limits at all are {@link defaultLimits}: so nodes with the same limits share one object.
  * @throws UsageError `invalidOption` that names the limit, the value and the range
  */
 export function resolveLimits(given: Partial<NodeLimits>): NodeLimits {
+  if (complete.has(given)) return given as NodeLimits;
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(limitSpecs, name))
       throw new UsageError("invalidOption", `limits.${name}: there is no such limit`);
   }
+  return Object.keys(given).length === 0 ? defaultLimits : completed(given);
+}
+
+function completed(given: Partial<NodeLimits>): NodeLimits {
   const limits = Object.fromEntries(names.map((name) => [name, checked(name, given[name])]));
+  complete.add(limits);
   return Object.freeze(limits) as unknown as NodeLimits;
 }
 

@@ -1,8 +1,17 @@
 /**
  * A first-in first-out queue in a circular array. `array.shift()` moves every entry; this moves none.
+ *
+ * A node has several, most of them empty most of the time: one that was never used has no array, and one that grew gives
+ * its array back when it is empty again.
  */
+const noSlots: undefined[] = [];
+const firstSlots = 4;
+/** An array of up to so many slots is kept when the ring is empty, so that one in steady use makes none. */
+const keptSlots = 16;
+
 export class Ring<T> {
-  #slots: (T | undefined)[];
+  /** A power of two of them, or none. */
+  #slots: (T | undefined)[] = noSlots;
   #head = 0;
   #length = 0;
   readonly #limit: number;
@@ -10,7 +19,6 @@ export class Ring<T> {
   /** Grows as needed up to `limit` entries. */
   constructor(limit: number = Number.POSITIVE_INFINITY) {
     this.#limit = limit;
-    this.#slots = new Array(Math.min(16, nextPowerOfTwo(limit)));
   }
 
   get length(): number {
@@ -36,7 +44,13 @@ export class Ring<T> {
     this.#slots[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#slots.length - 1);
     this.#length--;
+    if (this.#length === 0 && this.#slots.length > keptSlots) this.#release();
     return entry;
+  }
+
+  /** Slots that stand ready, in use or not. */
+  get capacity(): number {
+    return this.#slots.length;
   }
 
   peek(): T | undefined {
@@ -44,20 +58,20 @@ export class Ring<T> {
   }
 
   clear(): void {
-    while (this.#length > 0) this.shift();
+    this.#length = 0;
+    this.#release();
   }
 
   #grow(): void {
-    const slots = new Array<T | undefined>(this.#slots.length * 2);
+    const slots = new Array<T | undefined>(Math.max(firstSlots, this.#slots.length * 2));
     for (let i = 0; i < this.#length; i++)
       slots[i] = this.#slots[(this.#head + i) & (this.#slots.length - 1)];
     this.#slots = slots;
     this.#head = 0;
   }
-}
 
-function nextPowerOfTwo(n: number): number {
-  let power = 1;
-  while (power < n && power < 16) power *= 2;
-  return power;
+  #release(): void {
+    this.#slots = noSlots;
+    this.#head = 0;
+  }
 }

@@ -58,6 +58,13 @@ describe("limits", () => {
     expect(resolveLimits({ bucketSize: undefined } as unknown as Partial<NodeLimits>).bucketSize).toBe(20);
   });
 
+  it("that were made before are taken as they are, and none at all are the defaults: nodes share them", () => {
+    const limits = resolveLimits({ bucketSize: 8 });
+    expect(resolveLimits(limits)).toBe(limits);
+    expect(resolveLimits({})).toBe(defaultLimits);
+    expect(resolveLimits({ bucketSize: 8 })).not.toBe(limits);
+  });
+
   it("cannot be changed afterwards, nor can the table from which they come", () => {
     const limits = resolveLimits({ bucketSize: 8 });
     expect(Object.isFrozen(limits)).toBe(true);

@@ -29,6 +29,30 @@ describe("Ring", () => {
     expect(ring.peek()).toBeUndefined();
   });
 
+  it("has no room of its own before its first entry, and gives back what it grew by once it is empty", () => {
+    const ring = new Ring<number>();
+    expect(ring.capacity).toBe(0);
+    for (let i = 0; i < 1_000; i++) ring.push(i);
+    expect(ring.capacity).toBe(1_024);
+    for (let i = 0; i < 999; i++) ring.shift();
+    expect(ring.capacity).toBe(1_024);
+    ring.shift();
+    expect(ring.capacity).toBe(0);
+    for (let i = 0; i < 1_000; i++) ring.push(i);
+    ring.clear();
+    expect([ring.capacity, ring.length, ring.peek()]).toEqual([0, 0, undefined]);
+  });
+
+  it("keeps its slots from one entry to the next where few wait at a time", () => {
+    const ring = new Ring<number>();
+    for (let i = 0; i < 10; i++) {
+      for (let j = 0; j < 16; j++) ring.push(j);
+      expect(ring.capacity).toBe(16);
+      for (let j = 0; j < 16; j++) expect(ring.shift()).toBe(j);
+      expect(ring.capacity).toBe(16);
+    }
+  });
+
   it("does what an array does, whatever the order of calls", () => {
     const call = fc.oneof(
       { weight: 4, arbitrary: fc.constant("push" as const) },

@@ -34,7 +34,7 @@ export async function openStack(
     random,
     sha256,
     addresses,
-    limits: given,
+    limits,
     mode: options.mode ?? (listen === undefined ? "client" : "server"),
     ...defined({ store: options.store, validators: options.validators }),
   });
