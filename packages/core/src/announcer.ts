@@ -12,6 +12,7 @@ import type { QueryOptions } from "./commands.ts";
 import type { Contact } from "./contact.ts";
 import { shown, UsageError } from "./errors.ts";
 import type { QueryFinished, QueryId } from "./events.ts";
+import { LeanMap, LeanSet } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 import { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
@@ -91,11 +92,11 @@ const joinedRetryMs = 1_000;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
-  readonly #own = new Map<string, Own>();
+  readonly #own = new LeanMap<string, Own>();
   /** By key; at most one for each own key, and the withdrawals under way. */
-  readonly #running = new Map<string, Run>();
+  readonly #running = new LeanMap<string, Run>();
   /** Due, but too many are being renewed. */
-  readonly #waiting = new Set<Own>();
+  readonly #waiting = new LeanSet<Own>();
   #renewing = 0;
   #isRenewingNext = false;
   readonly #randomBytes = new Uint8Array(2);

@@ -6,6 +6,7 @@
  * progresses, and is made when polled. The rest is dropped and counted when nobody polls.
  */
 import type { NodeEvent, QueryId } from "./events.ts";
+import { LeanSet } from "./lean-map.ts";
 import type { NodeLimits } from "./options.ts";
 import { Ring } from "./ring.ts";
 
@@ -15,7 +16,7 @@ export class EventQueue {
   readonly #entries = new Ring<Entry>();
   readonly #limits: NodeLimits;
   readonly #makeProgress: (query: QueryId) => NodeEvent | undefined;
-  readonly #progressing = new Set<QueryId>();
+  readonly #progressing = new LeanSet<QueryId>();
   #messages = 0;
   #others = 0;
   readonly dropped: { queryProgressed: number; other: number } = { queryProgressed: 0, other: 0 };

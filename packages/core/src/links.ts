@@ -2,11 +2,12 @@
  * Where we can send now: which kinds of address we can dial, which are our own, and which transport links are full.
  */
 import type { Address } from "./address.ts";
+import { LeanSet } from "./lean-map.ts";
 
 export class Links {
   readonly #dialable: () => number;
   readonly #isOwn: (address: Address) => boolean;
-  readonly #closed = new Set<number>();
+  readonly #closed = new LeanSet<number>();
 
   /** @param dialable kinds of address, as bits @param isOwn nobody else is to be found there */
   constructor(dialable: () => number, isOwn: (address: Address) => boolean) {

@@ -5,6 +5,7 @@
  * comes now, and a store that makes room on demand can be emptied by anyone who writes enough.
  */
 import { UsageError } from "./errors.ts";
+import { LeanMap } from "./lean-map.ts";
 import { limitSpecs } from "./options.ts";
 import type { Cursor, RecordKey, RecordStore, StoredRecord } from "./record.ts";
 
@@ -18,7 +19,7 @@ export interface MemoryRecordStoreOptions {
 export class MemoryRecordStore implements RecordStore {
   readonly maxRecords: number;
   readonly maxBytes: number;
-  readonly #records = new Map<string, StoredRecord>();
+  readonly #records = new LeanMap<string, StoredRecord>();
   /** The keys in order, for {@link entries}; made when asked for and dropped when a key comes or goes. */
   #order: readonly string[] | undefined;
   #bytes = 0;

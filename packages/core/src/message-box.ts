@@ -7,6 +7,7 @@
  */
 import { copyBytes } from "./bytes.ts";
 import type { ApplicationMessage, ReplyToken } from "./events.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
@@ -15,6 +16,8 @@ import { Timer, type TimerQueue } from "./timers.ts";
 
 /** Answers up to this length are kept for a message that comes again; longer ones go only over streams, which lose nothing. */
 const maxKeptAnswerBytes = 1_200;
+
+const noProtocols: ReadonlySet<string> = new Set();
 
 type ApplicationRequest = Extract<Request, { type: "application" }>;
 
@@ -58,9 +61,9 @@ export class MessageBox {
   readonly #limits: NodeLimits;
   readonly #timers: TimerQueue;
   readonly #answer: Answer;
-  readonly #byToken = new Map<number, Delivered>();
-  readonly #byRequest = new Map<string, Delivered>();
-  #protocols: ReadonlySet<string> = new Set();
+  readonly #byToken = new LeanMap<number, Delivered>();
+  readonly #byRequest = new LeanMap<string, Delivered>();
+  #protocols: ReadonlySet<string> = noProtocols;
   #lastToken = 0;
 
   constructor(limits: NodeLimits, timers: TimerQueue, answer: Answer) {

@@ -5,10 +5,13 @@ import { type Address, datagramKinds } from "./address.ts";
 import { boundAddresses, type Contact } from "./contact.ts";
 import type { NodeId } from "./node-id.ts";
 
+const noKeys: readonly string[] = [];
+
 export class OwnAddresses {
   readonly #id: NodeId;
   readonly #isClient: boolean;
-  readonly #keys = new Set<string>();
+  /** A few: at most as many as the host has transports and interfaces. */
+  #keys: readonly string[] = noKeys;
   /** What every message says: nothing for a client, nor of one address that others observe anyway. */
   declared: readonly Address[] = [];
   /** What an announcement says: a client may serve what it has, though it stands in no table. */
@@ -23,13 +26,12 @@ export class OwnAddresses {
 
   /** Nobody else is to be found there. */
   has(address: Address): boolean {
-    return this.#keys.has(address.key);
+    return this.#keys.includes(address.key);
   }
 
   /** Replaces the earlier list. */
   set(addresses: readonly Address[]): void {
-    this.#keys.clear();
-    for (const address of addresses) this.#keys.add(address.key);
+    this.#keys = addresses.map(({ key }) => key);
     const bound = boundAddresses(addresses);
     const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & datagramKinds) !== 0;
     this.declared = this.#isClient || isObserved ? [] : bound;

@@ -3,6 +3,7 @@
  * only so many are under way, so that they leave room for what callers want, and the others wait in a bounded queue.
  */
 import type { Contact } from "./contact.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { NodeId } from "./node-id.ts";
 import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { Request } from "./protocol.ts";
@@ -23,7 +24,7 @@ const ping: Request = { type: "ping" };
 export class Pings {
   readonly #options: PingsOptions;
   /** By id, with what an answer says of how the contact came to us. */
-  readonly #origins = new Map<string, ContactOrigin>();
+  readonly #origins = new LeanMap<string, ContactOrigin>();
   readonly #waiting: Ring<Contact> = new Ring();
   #inFlight = 0;
 

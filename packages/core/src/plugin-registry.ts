@@ -7,6 +7,7 @@
 import type { Commands } from "./commands.ts";
 import { CallbackError, type KadError, UsageError } from "./errors.ts";
 import type { ApplicationMessage, NodeEvent, PluginId, PluginTimer, TimerId } from "./events.ts";
+import { LeanMap, LeanSet } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { Plugin, PluginContext } from "./plugin.ts";
 import type { Gauge } from "./stats.ts";
@@ -30,8 +31,8 @@ export class PluginRegistry {
   readonly #runtime: PluginRuntime;
   /** Replaced, never changed, so that a plugin may come or go while an event is being handed round. */
   #plugins: readonly AttachedPlugin[] = [];
-  readonly #byId = new Map<PluginId, AttachedPlugin>();
-  readonly #byProtocol = new Map<string, AttachedPlugin>();
+  readonly #byId = new LeanMap<PluginId, AttachedPlugin>();
+  readonly #byProtocol = new LeanMap<string, AttachedPlugin>();
   #lastId = 0;
   #unclaimedMessages = 0;
 
@@ -149,7 +150,7 @@ class AttachedPlugin implements PluginContext {
   readonly #plugin: Plugin;
   readonly #runtime: PluginRuntime;
   /** Those not yet due; the node bounds them. */
-  readonly #timers = new Set<TimerId>();
+  readonly #timers = new LeanSet<TimerId>();
   #attached = true;
 
   constructor(pluginId: PluginId, plugin: Plugin, runtime: PluginRuntime) {

@@ -3,6 +3,7 @@
  */
 import { UsageError } from "./errors.ts";
 import type { NodeEvent, PluginId, TimerId } from "./events.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 import { CallbackTimer, type Timer, type TimerQueue } from "./timers.ts";
@@ -18,8 +19,8 @@ export class PluginTimers {
   readonly #limits: NodeLimits;
   readonly #timers: TimerQueue;
   readonly #emit: (event: NodeEvent) => void;
-  readonly #set = new Map<TimerId, PluginTimerEntry>();
-  readonly #perPlugin = new Map<PluginId, number>();
+  readonly #set = new LeanMap<TimerId, PluginTimerEntry>();
+  readonly #perPlugin = new LeanMap<PluginId, number>();
   #lastId = 0;
 
   constructor(limits: NodeLimits, timers: TimerQueue, emit: (event: NodeEvent) => void) {

@@ -20,6 +20,7 @@ import type { AddressCodec } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import { HookError } from "./errors.ts";
 import type { Report } from "./hooks.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import { maxIdBytes, NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
@@ -94,8 +95,8 @@ export interface ProviderPage {
 interface KeyEntry {
   readonly key: RecordKey;
   readonly list: Held[];
-  readonly byId: Map<string, Held>;
-  readonly bySource: Map<string, number>;
+  readonly byId: LeanMap<string, Held>;
+  readonly bySource: LeanMap<string, number>;
 }
 
 interface Held {
@@ -127,8 +128,8 @@ export function providerBytes({ contact, meta }: Pick<Provider, "contact" | "met
 export class ProviderKeeper {
   readonly #options: ProviderKeeperOptions;
   readonly #limits: ProviderLimits;
-  readonly #keys = new Map<string, KeyEntry>();
-  readonly #bySource = new Map<string, number>();
+  readonly #keys = new LeanMap<string, KeyEntry>();
+  readonly #bySource = new LeanMap<string, number>();
   readonly #expiries = new TimerQueue();
   readonly #expiry = new CallbackTimer("provider expires", (nowMs) => {
     this.expire(nowMs);
@@ -265,8 +266,8 @@ export class ProviderKeeper {
     const entry = this.#keys.get(key.key) ?? {
       key,
       list: [],
-      byId: new Map<string, Held>(),
-      bySource: new Map<string, number>(),
+      byId: new LeanMap<string, Held>(),
+      bySource: new LeanMap<string, number>(),
     };
     this.#keys.set(key.key, entry);
     let held = entry.byId.get(contact.id.key);

@@ -8,6 +8,7 @@
 import type { Seed } from "./contact.ts";
 import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
 import type { Explanation, QueryTrace } from "./explanation.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PendingRequest, RequestOwner } from "./pending-request.ts";
@@ -119,7 +120,7 @@ class RunningQuery extends Timer implements RequestOwner {
 
 export class QueryPool {
   readonly #options: QueryPoolOptions;
-  readonly #running = new Map<QueryId, RunningQuery>();
+  readonly #running = new LeanMap<QueryId, RunningQuery>();
   readonly #ready = new Ring<RunningQuery>();
   readonly #canAsk: (to: Seed) => boolean;
   #lastId = 0;

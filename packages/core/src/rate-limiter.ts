@@ -15,6 +15,7 @@
  * - A ban is never pushed out by sources, only by bans: they may fill half of the table, then the oldest ends early. To
  *   push one out by forging takes `maxSources / 2` further bans, three bursts of messages each.
  */
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 
@@ -61,7 +62,7 @@ export type RateLimits = Pick<NodeLimits, "requestsPerSecond" | "requestBurst" |
 
 export class RateLimiter {
   readonly #limits: RateLimits;
-  readonly #sources = new Map<string, Source>();
+  readonly #sources = new LeanMap<string, Source>();
   /** Not banned; the one heard last at the end. */
   readonly #active = new SourceList();
   /** All bans last equally long, so the order of their beginnings is that of their ends. */

@@ -22,6 +22,7 @@
  */
 import { copyBytes } from "./bytes.ts";
 import { HookError, type KadError, UsageError } from "./errors.ts";
+import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
@@ -58,10 +59,10 @@ export class RecordKeeper {
   readonly #store: RecordStore;
   readonly #limits: RecordLimits;
   readonly #report: (error: KadError) => void;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new LeanMap<string, Held>();
   readonly #expiries = new TimerQueue();
   readonly #republishes = new TimerQueue();
-  readonly #bySource = new Map<string, number>();
+  readonly #bySource = new LeanMap<string, number>();
   /** What {@link republishDue} is about to return. */
   #handOut: StoredRecord[] = [];
   #others = 0;

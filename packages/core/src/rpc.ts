@@ -9,6 +9,7 @@ import type { Address } from "./address.ts";
 import type { Seed } from "./contact.ts";
 import type { FailureReason } from "./events.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
+import { LeanMap } from "./lean-map.ts";
 import { Links } from "./links.ts";
 import type { InstantMs, Path, SendFailure, Transmit } from "./machine.ts";
 import type { MessageWriter } from "./message-writer.ts";
@@ -61,7 +62,7 @@ export class Rpc implements RequestKeeper {
   readonly #options: RpcOptions;
   readonly #limits: NodeLimits;
   /** By the low half of the attempt's id, which is also its tag. */
-  readonly #attempts = new Map<number, Attempt>();
+  readonly #attempts = new LeanMap<number, Attempt>();
   readonly #toSend = new Ring<PendingRequest>();
   readonly #window: InFlightWindow;
   readonly #windowTurns: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);

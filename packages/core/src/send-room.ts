@@ -1,11 +1,12 @@
 /**
  * How many bytes of application messages wait or are under way: a bound in all, and one for each peer.
  */
+import { LeanMap } from "./lean-map.ts";
 import type { NodeLimits } from "./options.ts";
 
 export class SendRoom {
   readonly #limits: NodeLimits;
-  readonly #perPeer = new Map<string, number>();
+  readonly #perPeer = new LeanMap<string, number>();
   #used = 0;
 
   constructor(limits: NodeLimits) {
