@@ -1,5 +1,5 @@
 /**
- * The counters behind {@link NodeStats}: plain objects whose shape never changes.
+ * The counters behind {@link NodeStats}.
  */
 import type { RemoteErrorCode } from "./events.ts";
 import { type RefusalReason, refusalReasons } from "./protocol.ts";
@@ -50,12 +50,40 @@ export class Counters {
   requestsReceived = 0;
   responsesReceived = 0;
   requestTimeouts = 0;
-  readonly dropped: Record<DropReason, number> = zeroes(dropReasons);
-  readonly refused: Record<RefusalReason, number> = zeroes(refusalReasons);
-  readonly contactsRefused: Record<ContactRefusal, number> = zeroes(contactRefusals);
-  readonly misbehaviour: Record<RemoteErrorCode, number> = zeroes(remoteErrorCodes);
+  readonly dropped: Tally<DropReason> = new Tally(none.dropped);
+  readonly refused: Tally<RefusalReason> = new Tally(none.refused);
+  readonly contactsRefused: Tally<ContactRefusal> = new Tally(none.contactsRefused);
+  readonly misbehaviour: Tally<RemoteErrorCode> = new Tally(none.misbehaviour);
 }
 
-function zeroes<K extends string>(names: readonly K[]): Record<K, number> {
+/** How often each of several reasons came up; room for that is made when the first one does. */
+export class Tally<K extends string> {
+  readonly #none: Readonly<Record<K, number>>;
+  #counts: Record<K, number> | undefined = undefined;
+
+  /** @param none every reason, with 0 */
+  constructor(none: Readonly<Record<K, number>>) {
+    this.#none = none;
+  }
+
+  add(reason: K): void {
+    this.#counts ??= { ...this.#none };
+    this.#counts[reason]++;
+  }
+
+  /** The object is the caller's. */
+  counts(): Record<K, number> {
+    return { ...(this.#counts ?? this.#none) };
+  }
+}
+
+const none = {
+  dropped: zeroes(dropReasons),
+  refused: zeroes(refusalReasons),
+  contactsRefused: zeroes(contactRefusals),
+  misbehaviour: zeroes(remoteErrorCodes),
+} as const;
+
+function zeroes<K extends string>(names: readonly K[]): Readonly<Record<K, number>> {
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
 }

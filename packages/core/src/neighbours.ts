@@ -19,6 +19,7 @@ import type { RequestMessage, ResponseMessage } from "./protocol.ts";
 import type { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
 import type { Rpc, RpcObserver } from "./rpc.ts";
+import type { ContactRefusal } from "./stats.ts";
 
 export interface NeighboursOptions {
   readonly table: RoutingTable;
@@ -174,8 +175,8 @@ export class Neighbours implements RpcObserver {
     this.#options.emit({ type: "nodeDiscovered", contact });
   }
 
-  #refuse(reason: keyof Counters["contactsRefused"]): void {
-    this.#options.counters.contactsRefused[reason]++;
+  #refuse(reason: ContactRefusal): void {
+    this.#options.counters.contactsRefused.add(reason);
   }
 }
 

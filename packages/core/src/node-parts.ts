@@ -77,7 +77,7 @@ export function nodeParts(given: NodeOptions, unixMs: () => number | undefined):
   const own = new OwnAddresses(id, isClient);
   const isOwn = (address: Address) => own.has(address);
   const onMisbehaved = (from: Path, code: RemoteErrorCode) => {
-    counters.misbehaviour[code]++;
+    counters.misbehaviour.add(code);
     emit({ type: "peerMisbehaved", from, code });
   };
   const hostOf = (path: Path) => path.peer?.key ?? addresses.source(path.remote);

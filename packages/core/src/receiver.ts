@@ -40,7 +40,7 @@ export class Receiver {
   onMessage(nowMs: InstantMs, from: Path, bytes: Uint8Array): void {
     const counters = this.#counters;
     if (this.#closed) {
-      counters.dropped.closed++;
+      counters.dropped.add("closed");
       return;
     }
     const { id, protocol, health } = this.#options;
@@ -63,14 +63,14 @@ export class Receiver {
 
   #onMalformed(nowMs: InstantMs, { reason, requestId }: Malformed, from: Path, bytes: number): void {
     const { responder, onMisbehaved } = this.#options;
-    this.#counters.dropped[reason]++;
+    this.#counters.dropped.add(reason);
     if (isFault(reason)) onMisbehaved(from, "malformed");
     if (requestId === undefined || !responder.admit(nowMs, from)) return;
     responder.refuse(requestId, from, reason === "unknownRequest" ? "unsupported" : "malformed", bytes);
   }
 
   #dropSender(from: Path, reason: "ownId" | "wrongSender"): void {
-    this.#counters.dropped[reason]++;
+    this.#counters.dropped.add(reason);
     this.#options.onMisbehaved(from, reason);
   }
 
@@ -86,7 +86,7 @@ export class Receiver {
     const { rpc, neighbours, onMisbehaved } = this.#options;
     const outcome = rpc.onResponse(nowMs, message, from);
     if (outcome.type === "dropped") {
-      this.#counters.dropped[outcome.reason]++;
+      this.#counters.dropped.add(outcome.reason);
       if (outcome.reason === "wrongSource" || outcome.reason === "wrongType")
         onMisbehaved(from, "unexpectedResponse");
       return;

@@ -97,13 +97,13 @@ export class Responder {
     if (source !== undefined) {
       const verdict = rates.take(nowMs, source);
       if (verdict !== "allowed") {
-        counters.dropped[verdict === "limited" ? "rateLimited" : "banned"]++;
+        counters.dropped.add(verdict === "limited" ? "rateLimited" : "banned");
         if (verdict === "newlyBanned") onMisbehaved(from, "rateLimited");
         return false;
       }
     }
     if (this.#replies.length - this.#queuedAnswers < limits.maxQueuedReplies) return true;
-    counters.dropped.repliesFull++;
+    counters.dropped.add("repliesFull");
     return false;
   }
 
@@ -229,7 +229,7 @@ export class Responder {
       events.push(receipt.event);
       return undefined;
     }
-    counters.dropped.duplicate++;
+    counters.dropped.add("duplicate");
     return receipt.answer === undefined
       ? undefined
       : { type: "ready", body: { type: "application", body: receipt.answer } };
@@ -298,12 +298,12 @@ export class Responder {
   }
 
   #refusal(reason: RefusalReason): Plan {
-    this.#options.counters.refused[reason]++;
+    this.#options.counters.refused.add(reason);
     return { type: "ready", body: { type: "refused", reason } };
   }
 
   #tooLarge(): Response {
-    this.#options.counters.refused.tooLarge++;
+    this.#options.counters.refused.add("tooLarge");
     return { type: "refused", reason: "tooLarge" };
   }
 }
