@@ -4,7 +4,7 @@
  * An iteration of the loop runs due timers, then polls for input, then runs immediates (Node's guide to its event loop).
  * So a timer may run before input that has waited longer, which is why the driver asks for a turn to read (rule 8).
  */
-import type { Deadline, Driver, Host, InstantMs } from "@kad/core";
+import { type Deadline, type Driver, type Host, type InstantMs, WallClock } from "@kad/core";
 
 /** What the loop needs of a driver. */
 export type LoopDriver = Pick<Driver, "deliver" | "wake" | "pump">;
@@ -16,9 +16,6 @@ export interface NodeLoopOptions {
 
 /** The longest delay that `setTimeout` takes, about 24.8 days; it runs anything longer at once. */
 const maxDelayMs = 2 ** 31 - 1;
-const wallClockIntervalMs = 3_600_000;
-/** The two clocks drift apart by far less between two timers; a step of NTP or of a person, or a suspend, is more. */
-const clockJumpMs = 1_000;
 
 export class NodeLoop implements Host {
   readonly #report: (error: unknown) => void;
@@ -28,9 +25,7 @@ export class NodeLoop implements Host {
   /** When the timer fires; `undefined` when it is not set. */
   #firesAtMs: InstantMs | undefined;
   #deadlineMs: InstantMs | undefined;
-  #wallClockDueMs: InstantMs = 0;
-  /** Wall clock less monotonic clock, as last told to the node. */
-  #clockGapMs = 0;
+  readonly #wallClock: WallClock = new WallClock((event) => this.#driver?.deliver(event));
   #isReferenced = true;
   #batchScheduled = false;
   /** Inside a timer or an immediate of ours: the loop polls before it runs the next immediate. */
@@ -43,7 +38,7 @@ export class NodeLoop implements Host {
   /** Tells the node the wall clock, now, hourly and after a jump. Once for each loop; `arm` counts from here on. */
   start(driver: LoopDriver): void {
     this.#driver = driver;
-    this.#tellWallClock(this.nowMs());
+    this.#wallClock.check(this.nowMs(), Date.now());
     driver.pump();
     this.#setTimer();
   }
@@ -116,7 +111,7 @@ export class NodeLoop implements Host {
   /** A timer that fires too early sets itself anew: deadlines mostly move back, and so cost nothing. */
   #setTimer(): void {
     if (this.#driver === undefined) return;
-    const targetMs = Math.min(this.#deadlineMs ?? Number.POSITIVE_INFINITY, this.#wallClockDueMs);
+    const targetMs = Math.min(this.#deadlineMs ?? Number.POSITIVE_INFINITY, this.#wallClock.dueAtMs);
     if (this.#firesAtMs === undefined || this.#firesAtMs > targetMs) this.#startTimer(targetMs);
     this.#setReference();
   }
@@ -147,22 +142,13 @@ export class NodeLoop implements Host {
   };
 
   #advance(nowMs: InstantMs): void {
-    const hasJumped = Math.abs(Date.now() - nowMs - this.#clockGapMs) > clockJumpMs;
-    const isTold = hasJumped || nowMs >= this.#wallClockDueMs;
-    if (isTold) this.#tellWallClock(nowMs);
+    const isTold = this.#wallClock.check(nowMs, Date.now());
     if (this.#deadlineMs !== undefined && this.#deadlineMs <= nowMs) {
       this.#deadlineMs = undefined;
       this.#driver?.wake();
     } else if (isTold) {
       this.#driver?.pump();
     }
-  }
-
-  #tellWallClock(nowMs: InstantMs): void {
-    const unixMs = Date.now();
-    this.#clockGapMs = unixMs - nowMs;
-    this.#wallClockDueMs = nowMs + wallClockIntervalMs;
-    this.#driver?.deliver({ type: "wallClock", unixMs });
   }
 }
 

@@ -111,6 +111,22 @@ export class SocketAddress implements Address {
     return Uint8Array.of(tag, ip >>> 24, ip >>> 16, ip >>> 8, ip, this.port >>> 8, this.port);
   }
 
+  /** Writes {@link wire} to `into` from `at` on, where it has to fit, and returns where it ends. Allocates nothing. */
+  writeWire(into: Uint8Array, at: number): number {
+    const wire = this.#longWire;
+    if (wire !== undefined) {
+      into.set(wire, at);
+      return at + wire.length;
+    }
+    const ip = this.#ipv4;
+    into[at] = 32 - Math.clz32(this.kind);
+    into[at + 1] = ip >>> 24;
+    into[at + 2] = ip >>> 16;
+    into[at + 3] = ip >>> 8;
+    into[at + 4] = ip;
+    return writePort(this.port, into, at + 5);
+  }
+
   /** The address as people write it; the same as `key`. */
   get url(): string {
     return this.key;

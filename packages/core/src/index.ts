@@ -67,6 +67,7 @@ export {
 } from "./open-record.ts";
 export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 export type { Plugin, PluginContext, Timeless } from "./plugin.ts";
+export { type Clock, PolledLoop, type PolledLoopHooks, type PolledLoopOptions } from "./polled-loop.ts";
 export * from "./protocol.ts";
 export { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 export type {
@@ -98,4 +99,5 @@ export {
   TransportRouter,
   type TransportRouterOptions,
 } from "./transport-router.ts";
+export { WallClock } from "./wall-clock.ts";
 export { type NativeProtocolOptions, nativeProtocol } from "./wire/native-protocol.ts";

@@ -28,6 +28,8 @@ describe("the text and the bytes of an address", () => {
   it.each(vectors.addresses)("$text is written and read both ways", ({ text, hex }) => {
     const fromText = new AddressTable().parse(text);
     expect(toHex(fromText.wire)).toBe(hex);
+    const into = new Uint8Array(2 + hex.length / 2).fill(0xaa);
+    expect([fromText.writeWire(into, 1), toHex(into)]).toEqual([into.length - 1, `aa${hex}aa`]);
     expect(fromText.key).toBe(text);
     expect(fromText.url).toBe(text);
     expect(String(fromText)).toBe(text);
