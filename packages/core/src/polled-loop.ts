@@ -9,7 +9,7 @@ import type { AddressTable } from "./address-table.ts";
 import type { Commands } from "./commands.ts";
 import { Driver, type DriverOptions, type Host } from "./driver.ts";
 import type { NodeEvent } from "./events.ts";
-import type { Deadline, InstantMs, Machine, Transmit } from "./machine.ts";
+import type { Deadline, InstantMs, Machine, NetworkEvent, Transmit } from "./machine.ts";
 import type { Outlet, PolledSocket, PolledTransport, SendOutcome, Transport } from "./transport.ts";
 import { TransportRouter } from "./transport-router.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -151,6 +151,12 @@ export class PolledLoop implements Host, Outlet {
     this.#afterPump(this.#needsTurn);
     this.#throwReports();
     return messages;
+  }
+
+  /** Something that has arrived outside of a turn: the next one follows it up, and is asked for. */
+  handIn(event: NetworkEvent): void {
+    this.driver.deliver(event);
+    this.#attend();
   }
 
   /**
