@@ -1,15 +1,17 @@
 /**
  * Which workspace may build on which. Imports run one way only:
  *
- *     examples, bench → cli → dht → adapters, transports, crypto, stores, sim → core
+ *     examples, bench → cli → dht → adapters, transports, crypto, stores, sim → native → core
  *
- * Discovery, pub/sub and the testkit stand on core alone. A leaf never imports a sibling leaf, so that each can be
- * taken without the others. A new package needs a row here before the check passes.
+ * `native` is what leaves share that call the system's own functions (docs/decisions/0025-native-calls.md). Discovery,
+ * pub/sub and the testkit stand on core alone. A leaf never imports a sibling leaf, so that each can be taken without the
+ * others. A new package needs a row here before the check passes.
  */
-export type Layer = "core" | "leaf" | "plugin" | "testkit" | "node" | "top";
+export type Layer = "core" | "native" | "leaf" | "plugin" | "testkit" | "node" | "top";
 
 const layerOfFolder: readonly (readonly [RegExp, Layer])[] = [
   [/^packages\/core$/, "core"],
+  [/^packages\/native$/, "native"],
   [/^packages\/(?:crypto|sim|transport-[^/]+|store-[^/]+)$/, "leaf"],
   [/^adapters\/[^/]+$/, "leaf"],
   [/^packages\/(?:discovery|pubsub)$/, "plugin"],
@@ -21,20 +23,22 @@ const layerOfFolder: readonly (readonly [RegExp, Layer])[] = [
 
 const mayUse: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
-  leaf: ["core"],
+  native: ["core"],
+  leaf: ["core", "native"],
   plugin: ["core"],
   testkit: ["core"],
   node: ["core", "leaf"],
-  top: ["core", "leaf", "plugin", "testkit", "node", "top"],
+  top: ["core", "native", "leaf", "plugin", "testkit", "node", "top"],
 };
 
 /** Tests ship to nobody, so a leaf may be tried against another leaf; upward imports stay forbidden. */
 const testsMayUse: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
-  leaf: ["core", "leaf", "testkit"],
+  native: ["core"],
+  leaf: ["core", "native", "leaf", "testkit"],
   plugin: ["core", "leaf", "testkit"],
   testkit: ["core", "leaf"],
-  node: ["core", "leaf", "testkit"],
+  node: ["core", "native", "leaf", "testkit"],
   top: mayUse.top,
 };
 

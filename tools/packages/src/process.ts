@@ -12,14 +12,17 @@ export interface RunOptions {
   /** It is ended after this. */
   readonly timeoutMs?: number;
   readonly input?: string;
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Whatever it does is an outcome; a program that is not there rejects. */
 export function run(command: readonly string[], options: RunOptions): Promise<Outcome> {
   const [file, ...args] = command as [string, ...string[]];
   const { cwd, timeoutMs = 30_000, input = "" } = options;
+  const env = { ...process.env, ...options.env };
   return new Promise((resolve, reject) => {
-    const child = execFile(file, args, { cwd, timeout: timeoutMs }, (error, output, errors) => {
+    const child = execFile(file, args, { cwd, env, timeout: timeoutMs }, (error, output, errors) => {
       if (error !== null && error.code === "ENOENT") return reject(error);
       const status = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       const note = error?.killed ? `${command.join(" ")} did not end within ${timeoutMs} ms\n` : "";

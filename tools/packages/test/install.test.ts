@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { allPrograms, type PageProgram } from "@kad/snippets";
+import { allPrograms, type PageProgram, whyNotNative } from "@kad/snippets";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { type Outcome, run, succeed } from "../src/process.ts";
 import { compiled, Project } from "../src/project.ts";
@@ -85,7 +85,9 @@ describe.each(titles)("on %s", (title) => {
   it.concurrent.for(runnable)("$page, line $line", { timeout: 60_000 }, async (program, context) => {
     const { command } = find(title, context);
     const file = compiled(fileOf(program));
-    const { status, output, errors } = await run([...command, file], { cwd: project.folder });
+    if (program.isNative) skipWithoutKoffi(title, context);
+    const options = { cwd: project.folder, ...(program.isNative && { env: withKoffi }) };
+    const { status, output, errors } = await run([...command, file], options);
     expect({ status, errors }).toEqual({ status: 0, errors: "" });
     if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
   });
@@ -127,6 +129,14 @@ function find(title: string, context: TestContext): Runtime {
   const runtime = runtimes.find((one) => one.title === title) as Runtime | MissingRuntime;
   if (isThere(runtime)) return runtime;
   return context.skip(runtime.reason);
+}
+
+/** koffi is an optional peer, and so not in the project; `require` finds the one of this repository. */
+const withKoffi = { NODE_PATH: join(root, "node_modules") };
+
+function skipWithoutKoffi(title: string, context: TestContext): void {
+  const reason = title.startsWith("Node ") ? whyNotNative() : "native calls are for Node alone";
+  if (reason !== undefined) context.skip(reason);
 }
 
 async function writePrograms(): Promise<void> {

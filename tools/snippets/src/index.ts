@@ -2,6 +2,8 @@
 import { type Page, type Program, pageOf } from "./markdown.ts";
 import { pages, read } from "./repository.ts";
 
+export { whyNotNative } from "./run.ts";
+
 /** A program and the page that it stands in, as a path from the root. */
 export type PageProgram = Program & { readonly page: string };
 

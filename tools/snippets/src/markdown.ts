@@ -5,13 +5,14 @@
  *
  * - ` ```ts ` or ` ```js ` with an `import` in it begins a program; without one it continues the last;
  * - ` ```ts no-run ` is compiled only (with ` ```js ` it is left alone);
+ * - ` ```ts linux ` is run only where native calls of Linux can be made;
  * - ` ```ts examples/in-memory/src/index.ts ` is an excerpt of that file, line by line as it stands there.
  *
  * A comment `// → text` at the end of a line says what the program prints there.
  */
 interface CodeBlock {
   readonly language: "ts" | "js";
-  /** What follows the language: nothing, `no-run`, or a file. */
+  /** What follows the language: nothing, `no-run`, `linux`, or a file. */
   readonly note: string;
   readonly code: string;
   /** 1-based, of the first line of code. */
@@ -21,6 +22,8 @@ interface CodeBlock {
 export interface Program {
   readonly language: "ts" | "js";
   readonly isRun: boolean;
+  /** It calls functions of Linux, through koffi. */
+  readonly isNative: boolean;
   readonly code: string;
   /** Where its first block begins. */
   readonly line: number;
@@ -61,18 +64,24 @@ export function pageOf(markdown: string): Page {
   const programs: Program[] = [];
   const excerpts: Excerpt[] = [];
   for (const { language, note, code, line } of blocksOf(markdown)) {
-    if (note !== "" && note !== "no-run") {
+    if (note !== "" && note !== "no-run" && note !== "linux") {
       excerpts.push({ file: note, code, line });
       continue;
     }
-    const isRun = note === "";
+    const isRun = note !== "no-run";
+    const isNative = note === "linux";
     const before = programs.at(-1);
-    const continues = !/^import /m.test(code) && before?.language === language && before.isRun === isRun;
+    const continues =
+      !/^import /m.test(code) &&
+      before?.language === language &&
+      before.isRun === isRun &&
+      before.isNative === isNative;
     const whole = continues ? before.code + code : code;
     if (continues) programs.pop();
     programs.push({
       language,
       isRun,
+      isNative,
       code: whole,
       line: continues ? before.line : line,
       prints: printsOf(whole),

@@ -1,5 +1,6 @@
 /** Compiles programs, and runs them in processes of their own, straight from the sources of the packages. */
 import { execFile } from "node:child_process";
+import { openNative, UnavailableError } from "@kad/native";
 import { rootFolder, workshopConfig } from "./repository.ts";
 
 export interface Outcome {
@@ -18,6 +19,22 @@ export function compile(): Promise<Outcome> {
 
 export function run(file: string): Promise<Outcome> {
   return runNode(["--conditions=@kad/source", "--import=tsx", file]);
+}
+
+/** Why programs for Linux cannot run here; `undefined`: they can. */
+export function whyNotNative(): string | undefined {
+  try {
+    openNative({
+      feature: "this program",
+      instead: "",
+      platforms: ["linux"],
+      libraries: ["libc.so.6", null],
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof UnavailableError) return error.message;
+    throw error;
+  }
 }
 
 function runNode(args: readonly string[]): Promise<Outcome> {

@@ -29,6 +29,14 @@ describe("a page", () => {
     ]);
   });
 
+  it("has programs for Linux alone, which nothing continues that is for all", () => {
+    const page = pageOf([block("ts linux", 'import "a";'), block("ts", "b();")].join("\n"));
+    expect(page.programs.map(({ isRun, isNative }) => [isRun, isNative])).toEqual([
+      [true, true],
+      [true, false],
+    ]);
+  });
+
   it("says what its programs print", () => {
     const { programs } = pageOf(block("ts", 'console.log("a"); // → a', "// a remark", "f(); // → b → c"));
     expect(programs[0]?.prints).toEqual(["a", "b → c"]);

@@ -3,11 +3,12 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { readPage } from "../src/index.ts";
 import { isExcerptOf, linksOf } from "../src/markdown.ts";
 import { exists, openWorkshop, pages, read, writeProgram } from "../src/repository.ts";
-import { compile, run } from "../src/run.ts";
+import { compile, run, whyNotNative } from "../src/run.ts";
 
 /** The command's README opens with a command. */
 const opensWithCode = /^(?:packages\/(?!cli\/)[^/]+\/|adapters\/[^/]+\/)?README\.md$/;
 
+const whyNot = whyNotNative();
 const all = pages().map((page) => ({ page, ...readPage(page) }));
 const programs = all.flatMap((one) => one.programs.map((program) => ({ page: one.page, ...program })));
 const excerpts = all.flatMap((one) => one.excerpts.map((excerpt) => ({ page: one.page, ...excerpt })));
@@ -23,14 +24,15 @@ describe("the programs in our pages", () => {
     expect(await compile()).toEqual({ status: 0, output: "", errors: "" });
   });
 
-  it.concurrent.each(programs.filter(({ isRun }) => isRun))(
+  it.concurrent.for(programs.filter(({ isRun }) => isRun))(
     "run: $page, line $line",
-    async (program) => {
+    { timeout: 30_000 },
+    async (program, { skip }) => {
+      if (program.isNative && whyNot !== undefined) skip(whyNot);
       const { status, output, errors } = await run(files.get(program) as string);
       expect({ status, errors }).toEqual({ status: 0, errors: "" });
       if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
     },
-    30_000,
   );
 });
 
