@@ -1,5 +1,9 @@
 /**
  * `@kad/crypto`: who a node is, and how it speaks to others so that nobody on the path reads, forges or replays it.
  */
+export { Credentials, type CredentialsOptions } from "./credentials.ts";
+export { type Identity, nodeIdOf, puzzleDifficulty, SeedIdentity } from "./identity.ts";
+export { Network, NetworkKey } from "./network.ts";
 export { nobleProvider } from "./noble-provider.ts";
 export type { CryptoProvider, Ed25519KeyPair, RandomSource, X25519KeyPair } from "./provider.ts";
+export { systemRandom } from "./system-random.ts";
