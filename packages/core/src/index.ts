@@ -14,6 +14,15 @@ export {
 export type { AddressScheme } from "./address-text.ts";
 export { compareBytes, copyBytes, equalBytes } from "./bytes.ts";
 export type { Commands, FindProvidersOptions, QueryOptions } from "./commands.ts";
+export { type CloseReason, Connection, type ConnectionSocket } from "./connection.ts";
+export {
+  type ConnectionLimits,
+  connectionLimitSpecs,
+  defaultConnectionLimits,
+  resolveConnectionLimits,
+} from "./connection-limits.ts";
+export type { AcceptRefusal, ConnectionStats } from "./connection-stats.ts";
+export { Connections, type ConnectionsOptions } from "./connections.ts";
 export { boundAddresses, type Contact, type Seed } from "./contact.ts";
 export { bitAt, commonPrefixLength, compareDistance, distanceShare } from "./distance.ts";
 export { Driver, type DriverOptions, type DriverStats, type Host } from "./driver.ts";
@@ -43,6 +52,7 @@ export {
 } from "./immutable-record.ts";
 export type { ContactOrigin } from "./k-bucket.ts";
 export { labelled } from "./label.ts";
+export type { LimitSpec } from "./limit-spec.ts";
 export {
   type Candidate,
   type CandidateState,
@@ -65,7 +75,7 @@ export {
   openValidator,
   readOpenRecord,
 } from "./open-record.ts";
-export { defaultLimits, type LimitSpec, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
+export { defaultLimits, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 export type { Plugin, PluginContext, Timeless } from "./plugin.ts";
 export { type Clock, PolledLoop, type PolledLoopHooks, type PolledLoopOptions } from "./polled-loop.ts";
 export * from "./protocol.ts";

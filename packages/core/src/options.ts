@@ -4,7 +4,7 @@
  * `limitSpecs` is the single source: the defaults, the checks and the reference page are made from it, so they cannot
  * drift. "(ours)" marks numbers that no paper or peer gives.
  */
-import { shown, UsageError } from "./errors.ts";
+import { type LimitSpec, resolveSpecs, limitSpec as spec } from "./limit-spec.ts";
 
 /** The limits of a node; each is an option, each default is in {@link limitSpecs}. */
 export interface NodeLimits {
@@ -144,14 +144,6 @@ export interface NodeLimits {
   readonly sleepGapMs: number;
 }
 
-export interface LimitSpec {
-  readonly value: number;
-  readonly unit: "" | "ms" | "bytes" | "per second";
-  readonly min: number;
-  readonly max: number;
-  readonly source: string;
-}
-
 const minute = 60_000;
 const hour = 60 * minute;
 const longestMs = 30 * 24 * hour;
@@ -232,12 +224,6 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   sleepGapMs: spec(15_000, "ms", 1_000, longestMs, "dht-rpc SLEEPING_INTERVAL"),
 });
 
-function spec(value: number, unit: LimitSpec["unit"], min: number, max: number, source: string): LimitSpec {
-  return Object.freeze({ value, unit, min, max, source });
-}
-
-const names = Object.keys(limitSpecs) as (keyof NodeLimits)[];
-
 /** What {@link resolveLimits} has made, and nobody can have changed since. */
 const complete = new WeakSet<object>();
 
@@ -251,25 +237,11 @@ export const defaultLimits: NodeLimits = completed({});
  */
 export function resolveLimits(given: Partial<NodeLimits>): NodeLimits {
   if (complete.has(given)) return given as NodeLimits;
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(limitSpecs, name))
-      throw new UsageError("invalidOption", `limits.${name}: there is no such limit`);
-  }
   return Object.keys(given).length === 0 ? defaultLimits : completed(given);
 }
 
 function completed(given: Partial<NodeLimits>): NodeLimits {
-  const limits = Object.fromEntries(names.map((name) => [name, checked(name, given[name])]));
+  const limits = resolveSpecs(limitSpecs, given);
   complete.add(limits);
-  return Object.freeze(limits) as unknown as NodeLimits;
-}
-
-function checked(name: keyof NodeLimits, value: unknown): number {
-  const { value: byDefault, min, max, unit } = limitSpecs[name];
-  if (value === undefined) return byDefault;
-  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
-    const range = `a whole number from ${min} to ${max}${unit === "" ? "" : ` ${unit}`}`;
-    throw new UsageError("invalidOption", `limits.${name}: ${shown(value)}; allowed is ${range}`);
-  }
-  return value;
+  return limits;
 }

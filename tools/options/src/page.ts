@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type LimitSpec, limitSpecs } from "@kad/core";
+import { connectionLimitSpecs, type LimitSpec, limitSpecs } from "@kad/core";
 import { createNodeDefaults, fileDefaults } from "@kad/dht";
 import { docLinesOf } from "./doc-lines.ts";
 
@@ -54,7 +54,13 @@ ${sections.join("\n\n")}
 \`createNode({ limits: { bucketSize: 16 } })\`, and the same names for core's \`KadNode\`. Whole numbers all. "(ours)" marks
 numbers that no paper and no other implementation gives.
 
-${limitsTable()}
+${limitsTable("options.ts", "NodeLimits", limitSpecs)}
+
+## Limits of connections
+
+Of each transport of streams, as its option \`limits\`: \`tcp({ limits: { maxAccepted: 4_096 } })\`.
+
+${limitsTable("connection-limits.ts", "ConnectionLimits", connectionLimitSpecs)}
 `;
 }
 
@@ -73,9 +79,9 @@ function optionsTable(file: string, name: string, defaults: Readonly<Record<stri
   return table(["option", "default", "means"], rows);
 }
 
-function limitsTable(): string {
-  const docs = docLinesOf(read("packages/core/src/options.ts"), "NodeLimits");
-  const rows = Object.entries(limitSpecs).map(([name, spec]) => [
+function limitsTable(file: string, type: string, specs: Readonly<Record<string, LimitSpec>>): string {
+  const docs = docLinesOf(read(`packages/core/src/${file}`), type);
+  const rows = Object.entries(specs).map(([name, spec]) => [
     `\`${name}\``,
     shown(spec.value, spec.unit),
     `${shown(spec.min, spec.unit)} – ${shown(spec.max, spec.unit)}`,
