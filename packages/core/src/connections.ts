@@ -3,7 +3,7 @@
  * wait for it. No I/O: sockets are what the transport supplies, and time comes in with every call.
  *
  * TCP and WebSocket differ in their sockets and in nothing else, and what is here is what goes wrong in the dark:
- * slow readers, half-open connections, dials into the void (decision 25).
+ * slow readers, half-open connections, dials into the void (decision 26).
  *
  * - One connection for each address that is dialled, opened by the first message to it and used both ways. Messages that
  *   come meanwhile wait for the same dial.
