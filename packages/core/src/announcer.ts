@@ -17,6 +17,7 @@ import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
 import { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 import type { ResolvedQueryOptions } from "./query-settings.ts";
+import type { RandomSource } from "./random-source.ts";
 import type { RecordKey } from "./record.ts";
 import type { Gauge } from "./stats.ts";
 import type { StoreRequest } from "./store-round.ts";
@@ -51,7 +52,7 @@ export interface AnnouncerQueries {
 export interface AnnouncerOptions {
   readonly limits: Pick<NodeLimits, "providerLifetimeMs" | "maxOwnProviders" | "maxRepublishAtOnce">;
   readonly timers: TimerQueue;
-  readonly random: { fill(into: Uint8Array): unknown };
+  readonly random: Pick<RandomSource, "share">;
   readonly queries: AnnouncerQueries;
   /** Whether others can reach us: as a server they see where, a client must say it. */
   readonly canProvide: () => boolean;
@@ -99,7 +100,6 @@ export class Announcer {
   readonly #waiting = new LeanSet<Own>();
   #renewing = 0;
   #isRenewingNext = false;
-  readonly #randomBytes = new Uint8Array(2);
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
@@ -184,7 +184,8 @@ export class Announcer {
   }
 
   #setEarlier(nowMs: InstantMs, own: Own, withinMs: number): void {
-    if (!this.#isRunning(own)) this.#options.timers.setEarlier(own.renewal, nowMs + withinMs * this.#share());
+    if (!this.#isRunning(own))
+      this.#options.timers.setEarlier(own.renewal, nowMs + withinMs * this.#options.random.share());
   }
 
   #isRunning(own: Own): boolean {
@@ -237,9 +238,11 @@ export class Announcer {
   }
 
   #pauseMs({ lifetimeMs, failures, isStale }: Own): number {
-    if (isStale) return renewSoonMs * this.#share();
-    if (failures === 0) return (lifetimeMs / 2) * (1 - this.#share() / 5);
-    return Math.min(firstRetryMs * 2 ** (failures - 1), lifetimeMs / 4) * (1 - this.#share() / 5);
+    if (isStale) return renewSoonMs * this.#options.random.share();
+    if (failures === 0) return (lifetimeMs / 2) * (1 - this.#options.random.share() / 5);
+    return (
+      Math.min(firstRetryMs * 2 ** (failures - 1), lifetimeMs / 4) * (1 - this.#options.random.share() / 5)
+    );
   }
 
   /** A query may end before its id is known, so its end is not told by the id. */
@@ -284,13 +287,6 @@ export class Announcer {
       "invalidRecord",
       `lifetimeMs: ${shown(lifetimeMs)}; allowed are ${shortestMs} to ${longestMs} ms`,
     );
-  }
-
-  /** 0 to just under 1. */
-  #share(): number {
-    this.#options.random.fill(this.#randomBytes);
-    const [a, b] = this.#randomBytes as unknown as readonly [number, number];
-    return (a * 256 + b) / 65_536;
   }
 }
 

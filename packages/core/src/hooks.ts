@@ -2,19 +2,14 @@
  * The host's hooks, made safe: what one throws is reported as a {@link HookError}, and an answer that harms nobody
  * stands in for its own. So no message of a peer can throw through the node because of a fault in the host's code.
  *
- * Store and validators are guarded where they are called (`RecordKeeper`, `RecordTypes`), and write tokens in the
- * `Responder`, since there the answer decides what is stored.
+ * Store and validators are guarded where they are called (`RecordKeeper`, `RecordTypes`), randomness in the
+ * `RandomSource`, and write tokens in the `Responder`, since there the answer decides what is stored.
  */
 import type { Address, AddressCodec } from "./address.ts";
 import { HookError, type KadError } from "./errors.ts";
 import type { Malformed, Message, Protocol } from "./protocol.ts";
 
 export type Report = (error: KadError) => void;
-
-/** `fill` returns `false` where the hook threw: the bytes are not random then, and nothing secret may be made of them. */
-export interface GuardedRandom {
-  fill(into: Uint8Array): boolean;
-}
 
 const unreadable: Malformed = { kind: "malformed", reason: "badBody" };
 
@@ -47,19 +42,6 @@ export function guardAddresses(addresses: AddressCodec, report: Report): Address
         return addresses.group(address);
       } catch (error) {
         return failed("addresses", error, report, address.key);
-      }
-    },
-  };
-}
-
-export function guardRandom(random: { fill(into: Uint8Array): void }, report: Report): GuardedRandom {
-  return {
-    fill(into: Uint8Array): boolean {
-      try {
-        random.fill(into);
-        return true;
-      } catch (error) {
-        return failed("random", error, report, false);
       }
     },
   };

@@ -9,6 +9,7 @@ import type { QueryFinished } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
+import type { RandomSource } from "./random-source.ts";
 import type { StoredRecord } from "./record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
 import type { RoutingTable } from "./routing-table.ts";
@@ -19,7 +20,7 @@ export interface MaintenanceOptions {
   readonly timers: TimerQueue;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
-  readonly random: { fill(into: Uint8Array): unknown };
+  readonly random: Pick<RandomSource, "fill" | "share">;
   readonly self: NodeId;
   readonly ping: (contacts: readonly Contact[]) => void;
   /** Whether another walk of the node's own may begin. */
@@ -47,7 +48,6 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #limits: NodeLimits;
   readonly #timers: TimerQueue;
-  readonly #randomBytes = new Uint8Array(4);
   #isRefreshing = false;
   #selfLookupPauseMs = firstSelfLookupPauseMs;
   /** Buckets to refresh whether or not their time has come, farthest from us first. */
@@ -194,8 +194,6 @@ export class Maintenance {
 
   /** A random duration from 0 to `ms`. */
   #jitter(ms: number): number {
-    this.#options.random.fill(this.#randomBytes);
-    const [a, b, c] = this.#randomBytes as unknown as readonly [number, number, number];
-    return Math.floor((ms * (a * 65_536 + b * 256 + c)) / 2 ** 24);
+    return Math.floor(ms * this.#options.random.share());
   }
 }

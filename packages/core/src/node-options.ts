@@ -3,11 +3,12 @@
  */
 import type { AddressCodec } from "./address.ts";
 import { shown, UsageError } from "./errors.ts";
-import { type GuardedRandom, guardAddresses, guardProtocol, guardRandom, type Report } from "./hooks.ts";
+import { guardAddresses, guardProtocol, type Report } from "./hooks.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 import type { Protocol } from "./protocol.ts";
+import { RandomSource } from "./random-source.ts";
 import type { RecordStore, RecordValidator, Sha256 } from "./record.ts";
 import { nativeProtocol } from "./wire/native-protocol.ts";
 
@@ -36,7 +37,7 @@ export interface NodeOptions {
 
 /** `addresses`, `protocol` and `random` no longer throw; the secrets of write tokens come from `secrets`, which does. */
 export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits" | "random">> {
-  readonly random: GuardedRandom;
+  readonly random: RandomSource;
   readonly secrets: NodeOptions["random"];
   readonly limits: NodeLimits;
 }
@@ -64,7 +65,7 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
   const store = given.store ?? memoryStore(limits);
   return Object.freeze({
     id,
-    random: guardRandom(random, report),
+    random: new RandomSource(random, report),
     secrets: random,
     sha256,
     addresses,

@@ -28,6 +28,7 @@ import type { RefusalReason } from "./protocol.ts";
 import { maxProviderMetaBytes, type Provider } from "./provider.ts";
 import { readProviderBody, writeProviderBody } from "./provider-body.ts";
 import { maxOrdered, type ProviderOrder, readCursor, visitPlaces, writeCursor } from "./provider-order.ts";
+import type { RandomSource } from "./random-source.ts";
 import type { Cursor, RecordKey, RecordStore, StoredRecord } from "./record.ts";
 import type { Gauge } from "./stats.ts";
 import { CallbackTimer, type Timer, TimerQueue } from "./timers.ts";
@@ -49,7 +50,7 @@ export interface ProviderKeeperOptions {
   readonly addresses: AddressCodec;
   readonly limits: ProviderLimits;
   /** Draws orders; where it fails, the order is the same for everybody. */
-  readonly random: { fill(into: Uint8Array): unknown };
+  readonly random: Pick<RandomSource, "u32">;
   /** The node's own: one timer in it expires what is due. */
   readonly timers: TimerQueue;
   readonly report: Report;
@@ -135,7 +136,6 @@ export class ProviderKeeper {
     this.expire(nowMs);
     this.#arm();
   });
-  readonly #seed = new Uint8Array(4);
   #size = 0;
   #bytes = 0;
 
@@ -227,9 +227,7 @@ export class ProviderKeeper {
 
   #draw(count: number): ProviderOrder | undefined {
     if (count === 0) return undefined;
-    this.#options.random.fill(this.#seed);
-    const [a, b, c, d] = this.#seed as unknown as readonly [number, number, number, number];
-    const seed = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    const seed = this.#options.random.u32() ?? 0;
     return { seed, count: Math.min(count, maxOrdered), offset: 0 };
   }
 

@@ -103,7 +103,6 @@ export class RoutingTable implements ReadonlyRoutingTable {
   readonly #subnets: SubnetCounter;
   /** Distances of the bucket that {@link closest} is sorting. */
   readonly #distances: Int32Array;
-  readonly #idBytes: Uint8Array;
   #size = 0;
 
   constructor({ self, limits, groupOf }: RoutingTableOptions) {
@@ -113,7 +112,6 @@ export class RoutingTable implements ReadonlyRoutingTable {
     this.#subnets = new SubnetCounter(limits.maxPerSubnetInTable);
     this.#buckets = [new KBucket(limits, this.#subnets)];
     this.#distances = new Int32Array(limits.bucketSize);
-    this.#idBytes = new Uint8Array(self.length);
   }
 
   get size(): number {
@@ -257,7 +255,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     if (!Number.isInteger(index) || index < 0 || index > last) {
       throw new UsageError("invalidArgument", `bucket ${index}; there are 0 to ${last}`);
     }
-    const bytes = this.#idBytes;
+    const bytes = new Uint8Array(this.#self.length);
     random.fill(bytes);
     for (let bit = 0; bit < index; bit++) setBit(bytes, bit, bitAt(this.#self, bit));
     if (index < last) setBit(bytes, index, bitAt(this.#self, index) === 0 ? 1 : 0);

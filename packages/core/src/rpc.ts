@@ -17,7 +17,8 @@ import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import { type Attempt, PendingRequest, type RequestKeeper, type RequestOwner } from "./pending-request.ts";
 import type { Request, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
-import { RequestIds } from "./request-ids.ts";
+import type { RandomSource } from "./random-source.ts";
+import { nextRequestId } from "./request-ids.ts";
 import { Ring } from "./ring.ts";
 import type { DropReason } from "./stats.ts";
 import { CallbackTimer, type TimerQueue } from "./timers.ts";
@@ -49,8 +50,8 @@ export interface RpcOptions {
   readonly timers: TimerQueue;
   readonly history: PeerHistory;
   readonly writer: MessageWriter;
-  /** `false`: there is no randomness; nothing can be asked then, for a request's id is its only secret. */
-  readonly random: { fill(into: Uint8Array): unknown };
+  /** Where there is no randomness nothing can be asked, for a request's id is its only secret. */
+  readonly random: RandomSource;
   readonly observer: RpcObserver;
   /** Kinds of address that we can dial, as bits. */
   readonly dialable: () => number;
@@ -66,7 +67,6 @@ export class Rpc implements RequestKeeper {
   readonly #toSend = new Ring<PendingRequest>();
   readonly #window: InFlightWindow;
   readonly #windowTurns: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
-  readonly #ids: RequestIds;
   readonly #links: Links;
   #inFlight = 0;
   retransmissions = 0;
@@ -75,7 +75,6 @@ export class Rpc implements RequestKeeper {
   constructor(options: RpcOptions) {
     this.#options = options;
     this.#limits = options.limits;
-    this.#ids = new RequestIds(options.random, (low) => this.#attempts.has(low));
     this.#links = new Links(options.dialable, options.isOwn);
     this.#window = new InFlightWindow(options.limits.inFlightWindowMs, options.limits.maxInFlightPerWindow);
   }
@@ -363,7 +362,7 @@ export class Rpc implements RequestKeeper {
   }
 
   #newAttempt(nowMs: InstantMs, request: PendingRequest, address: Address): Attempt | undefined {
-    const id = this.#ids.next();
+    const id = nextRequestId(this.#options.random, this.#attempts);
     if (id === undefined) return undefined;
     const { high, low } = id;
     const attempt: Attempt = {

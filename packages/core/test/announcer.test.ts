@@ -9,7 +9,7 @@ import { resolveLimits } from "../src/options.ts";
 import type { Request } from "../src/protocol.ts";
 import { resolveQueryOptions } from "../src/query-settings.ts";
 import { TimerQueue } from "../src/timers.ts";
-import { seededRandom } from "./pair.ts";
+import { randomSource } from "./pair.ts";
 import { tinyContact, tinyId } from "./tiny-id.ts";
 
 const hourMs = 3_600_000;
@@ -123,7 +123,7 @@ function setUp(): { announcer: Announcer; queries: Scripted; timers: TimerQueue 
   const announcer = new Announcer({
     limits,
     timers,
-    random: seededRandom(5),
+    random: randomSource(5),
     queries,
     canProvide: () => true,
     self: () => undefined,

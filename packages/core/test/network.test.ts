@@ -47,7 +47,7 @@ function randomId(random: { fill(into: Uint8Array): void }, bytes = 32): NodeId 
 const hex = (contacts: readonly Contact[]): string[] => contacts.map(({ id }) => id.toHex());
 
 describe("fifty nodes that join at the same instant through one seed", () => {
-  const options: NetworkOptions = { delayMs: 20, seed: 4 };
+  const options: NetworkOptions = { delayMs: 20, seed: 2 };
 
   it("find the true twenty closest ten seconds later, all but one time in a thousand", () => {
     const network = new Network(options);

@@ -12,6 +12,7 @@ import {
   type QueryFinished,
   type QueryId,
 } from "../src/index.ts";
+import { RandomSource } from "../src/random-source.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -33,6 +34,13 @@ export function seededRandom(seed: number): { fill(into: Uint8Array): void; next
       for (let i = 0; i < into.length; i++) into[i] = next() >>> 11;
     },
   };
+}
+
+/** The same for one part of a node. */
+export function randomSource(seed: number): RandomSource {
+  return new RandomSource(seededRandom(seed), (error) => {
+    throw error;
+  });
 }
 
 export interface Host {

@@ -8,7 +8,7 @@ import { defaultLimits } from "../src/options.ts";
 import { ProviderAnswers } from "../src/provider-answers.ts";
 import { noCursor, ProviderKeeper } from "../src/provider-keeper.ts";
 import { TimerQueue } from "../src/timers.ts";
-import { seededRandom } from "./pair.ts";
+import { randomSource } from "./pair.ts";
 import { numbered, type SaidRequest, type Sent, Stage, type Stranger } from "./stage.ts";
 
 const key = numbered(1_000);
@@ -293,7 +293,7 @@ describe("an answer on any wire", () => {
           store: new MemoryRecordStore(),
           addresses: stage.addresses,
           limits: defaultLimits,
-          random: seededRandom(1),
+          random: randomSource(1),
           timers,
           report: () => undefined,
         });

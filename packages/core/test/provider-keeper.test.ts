@@ -17,7 +17,7 @@ import {
 } from "../src/provider-keeper.ts";
 import type { RecordStore, StoredRecord } from "../src/record.ts";
 import { TimerQueue } from "../src/timers.ts";
-import { seededRandom } from "./pair.ts";
+import { randomSource, seededRandom } from "./pair.ts";
 import { sha256 } from "./sha256.ts";
 
 /** An hour is 1,000 ms here. */
@@ -75,7 +75,7 @@ function setUp(
     store,
     addresses: options.addresses ?? table,
     limits: { ...limits, ...options.limits },
-    random: seededRandom(options.seed ?? 1),
+    random: randomSource(options.seed ?? 1),
     timers,
     report: (error) => reported.push(error),
   });

@@ -9,7 +9,8 @@ import { type NodeLimits, resolveLimits } from "../src/options.ts";
 import { PeerHistory } from "../src/peer-history.ts";
 import type { PendingRequest, RequestOwner } from "../src/pending-request.ts";
 import type { Protocol, Request, RequestMessage, Response, ResponseMessage } from "../src/protocol.ts";
-import { type ResponseOutcome, Rpc, type RpcOptions } from "../src/rpc.ts";
+import { RandomSource } from "../src/random-source.ts";
+import { type ResponseOutcome, Rpc } from "../src/rpc.ts";
 import { TimerQueue } from "../src/timers.ts";
 import { randomFrom } from "./model-network.ts";
 import { tinyAddress, tinyId } from "./tiny-id.ts";
@@ -24,7 +25,8 @@ export interface Sent {
 
 export interface BenchOptions {
   readonly limits?: Partial<NodeLimits>;
-  readonly random?: RpcOptions["random"];
+  /** By default seeded. */
+  readonly random?: { fill(into: Uint8Array): void };
   readonly dialable?: number;
   readonly own?: readonly string[];
   /** Longest body of an application message to this address, in bytes. */
@@ -80,7 +82,7 @@ export class RpcBench {
         },
         roomOf,
       ),
-      random: random ?? seeded,
+      random: new RandomSource(random ?? seeded, () => undefined),
       observer: {
         onOverdue: (_nowMs, request) => this.#tell("silent", request),
         onUnreachable: (_nowMs, _request, { key }) => this.told.push(`unreachable ${key}`),

@@ -91,7 +91,13 @@ describe("ids of requests", () => {
   });
 
   it("are not given where the source of random bytes has failed: the request fails", () => {
-    const bench = new RpcBench({ random: { fill: () => false } });
+    const bench = new RpcBench({
+      random: {
+        fill: () => {
+          throw new Error("no randomness");
+        },
+      },
+    });
     bench.ask("a");
     expect(bench.sent).toEqual([]);
     expect(bench.takeTold()).toEqual(["unreachable a"]);
