@@ -7,72 +7,94 @@
  */
 import type { Address, AddressCodec } from "./address.ts";
 import { HookError, type KadError } from "./errors.ts";
-import type { Malformed, Message, Protocol } from "./protocol.ts";
+import type { Malformed, Message, Protocol, RequestType } from "./protocol.ts";
 
 export type Report = (error: KadError) => void;
 
 const unreadable: Malformed = { kind: "malformed", reason: "badBody" };
 
 /** An address whose codec throws is unreadable, counts as a subnet and as a source of its own, and cannot be dialled. */
-export function guardAddresses(addresses: AddressCodec, report: Report): AddressCodec {
-  return {
-    get dialable(): number {
-      try {
-        return addresses.dialable;
-      } catch (error) {
-        return failed("addresses", error, report, 0);
-      }
-    },
-    decode(bytes: Uint8Array, offset: number, length: number): Address | undefined {
-      try {
-        return addresses.decode(bytes, offset, length);
-      } catch (error) {
-        return failed("addresses", error, report, undefined);
-      }
-    },
-    source(address: Address): string | undefined {
-      try {
-        return addresses.source(address);
-      } catch (error) {
-        return failed("addresses", error, report, address.key);
-      }
-    },
-    group(address: Address): string | undefined {
-      try {
-        return addresses.group(address);
-      } catch (error) {
-        return failed("addresses", error, report, address.key);
-      }
-    },
-  };
+export class GuardedAddresses implements AddressCodec {
+  readonly #addresses: AddressCodec;
+  readonly #report: Report;
+
+  constructor(addresses: AddressCodec, report: Report) {
+    this.#addresses = addresses;
+    this.#report = report;
+  }
+
+  get dialable(): number {
+    try {
+      return this.#addresses.dialable;
+    } catch (error) {
+      return this.#failed(error, 0);
+    }
+  }
+
+  decode(bytes: Uint8Array, offset: number, length: number): Address | undefined {
+    try {
+      return this.#addresses.decode(bytes, offset, length);
+    } catch (error) {
+      return this.#failed(error, undefined);
+    }
+  }
+
+  source(address: Address): string | undefined {
+    try {
+      return this.#addresses.source(address);
+    } catch (error) {
+      return this.#failed(error, address.key);
+    }
+  }
+
+  group(address: Address): string | undefined {
+    try {
+      return this.#addresses.group(address);
+    } catch (error) {
+      return this.#failed(error, address.key);
+    }
+  }
+
+  #failed<T>(error: unknown, otherwise: T): T {
+    this.#report(new HookError("addresses", error));
+    return otherwise;
+  }
 }
 
 /** What cannot be read is malformed, and what cannot be written is not sent. */
-export function guardProtocol(protocol: Protocol, report: Report): Protocol {
-  const { name, idBytes, requests } = protocol;
-  return {
-    name,
-    idBytes,
-    requests,
-    decode(bytes: Uint8Array): Message | Malformed {
-      try {
-        return protocol.decode(bytes);
-      } catch (error) {
-        return failed("protocol", error, report, unreadable);
-      }
-    },
-    encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined {
-      try {
-        return protocol.encode(message, into, room, padded);
-      } catch (error) {
-        return failed("protocol", error, report, undefined);
-      }
-    },
-  };
-}
+export class GuardedProtocol implements Protocol {
+  readonly name: string;
+  readonly idBytes: number;
+  readonly requests: ReadonlySet<RequestType>;
+  readonly #protocol: Protocol;
+  readonly #report: Report;
 
-/** Written out at each hook, for a closure for every call would cost more than the call. */
-function failed<T>(hook: string, error: unknown, report: Report, otherwise: T): T {
-  report(new HookError(hook, error));
-  return otherwise;
+  constructor(protocol: Protocol, report: Report) {
+    this.name = protocol.name;
+    this.idBytes = protocol.idBytes;
+    this.requests = protocol.requests;
+    this.#protocol = protocol;
+    this.#report = report;
+  }
+
+  decode(bytes: Uint8Array): Message | Malformed {
+    try {
+      return this.#protocol.decode(bytes);
+    } catch (error) {
+      return this.#failed(error, unreadable);
+    }
+  }
+
+  encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined {
+    try {
+      return this.#protocol.encode(message, into, room, padded);
+    } catch (error) {
+      return this.#failed(error, undefined);
+    }
+  }
+
+  #failed<T>(error: unknown, otherwise: T): T {
+    this.#report(new HookError("protocol", error));
+    return otherwise;
+  }
 }

@@ -3,7 +3,7 @@
  */
 import type { AddressCodec } from "./address.ts";
 import { shown, UsageError } from "./errors.ts";
-import { guardAddresses, guardProtocol, type Report } from "./hooks.ts";
+import { GuardedAddresses, GuardedProtocol, type Report } from "./hooks.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
@@ -53,9 +53,11 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
   demand(typeof sha256 === "function", "sha256", sha256, "a function from bytes to 32 bytes");
   demand(typeof given.addresses?.decode === "function", "addresses", given.addresses, "an AddressCodec");
   demand(mode === "server" || mode === "client", "mode", mode, '"server" or "client"');
-  const addresses = guardAddresses(given.addresses, report);
+  const addresses = new GuardedAddresses(given.addresses, report);
   const protocol =
-    given.protocol === undefined ? nativeProtocol({ addresses }) : guardProtocol(given.protocol, report);
+    given.protocol === undefined
+      ? nativeProtocol({ addresses })
+      : new GuardedProtocol(given.protocol, report);
   demand(
     id instanceof NodeId && id.length === protocol.idBytes,
     "id",

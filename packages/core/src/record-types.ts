@@ -27,47 +27,46 @@ interface RecordType {
 }
 
 export class RecordTypes {
-  readonly #byName = new Map<string, RecordType>();
-  readonly #byCode = new Map<number, RecordType>();
-  readonly #sha256: Sha256;
-  readonly #limits: Pick<NodeLimits, "valueQuorum" | "valueLifetimeMs">;
-  readonly #report: (error: KadError) => void;
+  readonly #options: Omit<RecordTypesOptions, "validators">;
+  /** Few: looking through them costs less than a table of them would. */
+  readonly #types: readonly RecordType[];
 
   /** @throws UsageError `invalidOption` when a validator's fields are out of range, or a name or code is taken */
   constructor(options: RecordTypesOptions) {
-    this.#sha256 = options.sha256;
-    this.#limits = options.limits;
-    this.#report = options.report;
-    this.#add("immutable", immutableValidator);
-    this.#add("open", { ...openValidator, quorum: options.limits.valueQuorum });
-    for (const [name, validator] of Object.entries(options.validators ?? {})) this.#add(name, validator);
+    this.#options = options;
+    this.#types = withValidators(options.validators ?? {});
   }
 
   /** The type's byte on the wire; `undefined`: no such type here. */
   codeOf(name: string): number | undefined {
-    return this.#byName.get(name)?.validator.code;
+    return this.#named(name)?.validator.code;
   }
 
   nameOf(typeCode: number): string | undefined {
-    return this.#byCode.get(typeCode)?.name;
+    return this.#coded(typeCode)?.name;
   }
 
   /** How many holders a reader asks; before the type is known, and for unknown types, the limit `valueQuorum`. */
   quorumOf(typeCode: number | undefined): number {
-    const type = typeCode === undefined ? undefined : this.#byCode.get(typeCode);
-    return type?.validator.quorum ?? this.#limits.valueQuorum;
+    const validator = typeCode === undefined ? undefined : this.#coded(typeCode)?.validator;
+    return validator === undefined || validator === openValidator
+      ? this.#options.limits.valueQuorum
+      : validator.quorum;
   }
 
   /** Why a record from the network is not taken, as holder or as reader; `undefined`: it is valid. */
   refusalOf(unixMs: number | undefined, record: WireRecord): RefusalReason | undefined {
-    const type = this.#byCode.get(record.typeCode);
+    const type = this.#coded(record.typeCode);
     if (type === undefined) return "unsupported";
     if (record.body.length > type.validator.maxBodyBytes) return "tooLarge";
     try {
-      const fault = type.validator.validate(record.key, record.body, { sha256: this.#sha256, unixMs });
+      const fault = type.validator.validate(record.key, record.body, {
+        sha256: this.#options.sha256,
+        unixMs,
+      });
       return fault === undefined ? undefined : "invalidRecord";
     } catch (error) {
-      this.#report(new HookError(`validator ${type.name}`, error));
+      this.#options.report(new HookError(`validator ${type.name}`, error));
       return "invalidRecord";
     }
   }
@@ -77,12 +76,12 @@ export class RecordTypes {
    * record. `undefined` when the type is unknown or its validator threw, which was reported.
    */
   better(unixMs: number | undefined, typeCode: number, a: Uint8Array, b: Uint8Array): number | undefined {
-    const type = this.#byCode.get(typeCode);
+    const type = this.#coded(typeCode);
     if (type === undefined) return undefined;
     try {
-      return type.validator.select(a, b, { sha256: this.#sha256, unixMs });
+      return type.validator.select(a, b, { sha256: this.#options.sha256, unixMs });
     } catch (error) {
-      this.#report(new HookError(`validator ${type.name}`, error));
+      this.#options.report(new HookError(`validator ${type.name}`, error));
       return undefined;
     }
   }
@@ -93,11 +92,11 @@ export class RecordTypes {
    * `valueLifetimeMs`, or the validator refuses it or throws (its error is then the cause)
    */
   toWire(unixMs: number | undefined, record: DhtRecord): WireRecord {
-    const type = this.#byName.get(record.type);
+    const type = this.#named(record.type);
     if (type === undefined) {
       throw new UsageError(
         "invalidRecord",
-        `type: "${record.type}"; known are ${[...this.#byName.keys()].join(", ")}`,
+        `type: "${record.type}"; known are ${this.#types.map(({ name }) => name).join(", ")}`,
       );
     }
     const { validator } = type;
@@ -111,7 +110,7 @@ export class RecordTypes {
     const body = copyBytes(record.body);
     let fault: string | undefined;
     try {
-      fault = validator.validate(record.key, body, { sha256: this.#sha256, unixMs });
+      fault = validator.validate(record.key, body, { sha256: this.#options.sha256, unixMs });
     } catch (error) {
       throw new UsageError("invalidRecord", `the validator of ${type.name} threw`, { cause: error });
     }
@@ -120,29 +119,51 @@ export class RecordTypes {
   }
 
   #checkedLifetime(lifetimeMs: number | undefined): number {
-    const longestMs = this.#limits.valueLifetimeMs;
+    const longestMs = this.#options.limits.valueLifetimeMs;
     if (lifetimeMs === undefined) return longestMs;
     if (lifetimeMs >= 1 && lifetimeMs <= longestMs) return lifetimeMs;
     throw new UsageError("invalidRecord", `lifetimeMs: ${lifetimeMs}; allowed are 1 to ${longestMs} ms`);
   }
 
-  #add(name: string, validator: RecordValidator): void {
-    const refuse = (what: string, value: unknown, allowed: string): never => {
-      throw new UsageError("invalidOption", `validators.${name}${what}: ${String(value)}; ${allowed}`);
-    };
-    const { code, maxBodyBytes, quorum } = validator;
-    if (this.#byName.has(name)) refuse("", name, "the name is taken");
-    if (!isWholeIn(code, 1, 255)) refuse(".code", code, "allowed is a whole number from 1 to 255");
-    const taken = this.nameOf(code);
-    if (taken !== undefined) refuse(".code", code, `taken by ${taken}`);
-    if (!isWholeIn(maxBodyBytes, 0, maxRecordBodyBytes)) {
-      refuse(".maxBodyBytes", maxBodyBytes, `allowed are 0 to ${maxRecordBodyBytes} bytes`);
-    }
-    if (!isWholeIn(quorum, 1, 255)) refuse(".quorum", quorum, "allowed is a whole number from 1 to 255");
-    const type: RecordType = { name, validator };
-    this.#byName.set(name, type);
-    this.#byCode.set(code, type);
+  #named(name: string): RecordType | undefined {
+    return this.#types.find((type) => type.name === name);
   }
+
+  #coded(code: number): RecordType | undefined {
+    return this.#types.find(({ validator }) => validator.code === code);
+  }
+}
+
+/** Shared by all nodes that have no others. `open` takes its quorum from the node's limits. */
+const builtInTypes: readonly RecordType[] = [
+  { name: "immutable", validator: immutableValidator },
+  { name: "open", validator: openValidator },
+];
+
+function withValidators(validators: Readonly<Record<string, RecordValidator>>): readonly RecordType[] {
+  const given = Object.entries(validators);
+  if (given.length === 0) return builtInTypes;
+  const types = [...builtInTypes];
+  for (const [name, validator] of given) {
+    checkType(types, name, validator);
+    types.push({ name, validator });
+  }
+  return types;
+}
+
+function checkType(known: readonly RecordType[], name: string, validator: RecordValidator): void {
+  const refuse = (what: string, value: unknown, allowed: string): never => {
+    throw new UsageError("invalidOption", `validators.${name}${what}: ${String(value)}; ${allowed}`);
+  };
+  const { code, maxBodyBytes, quorum } = validator;
+  if (known.some((type) => type.name === name)) refuse("", name, "the name is taken");
+  if (!isWholeIn(code, 1, 255)) refuse(".code", code, "allowed is a whole number from 1 to 255");
+  const taken = known.find((type) => type.validator.code === code);
+  if (taken !== undefined) refuse(".code", code, `taken by ${taken.name}`);
+  if (!isWholeIn(maxBodyBytes, 0, maxRecordBodyBytes)) {
+    refuse(".maxBodyBytes", maxBodyBytes, `allowed are 0 to ${maxRecordBodyBytes} bytes`);
+  }
+  if (!isWholeIn(quorum, 1, 255)) refuse(".quorum", quorum, "allowed is a whole number from 1 to 255");
 }
 
 function isWholeIn(value: number, min: number, max: number): boolean {

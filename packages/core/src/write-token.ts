@@ -21,8 +21,10 @@ const writeTokenBytes = 8;
 
 /** With a UDP address and a target of 32 bytes the hash input is then one block of SHA-256. */
 const secretBytes = 16;
-/** The native codec's longest address: a tag, a length and 128 bytes of URL. Longer ones grow the scratch. */
+/** The native codec's longest address: a tag, a length and 128 bytes of URL. Longer ones are hashed in an array of their own. */
 const usualAddressBytes = 130;
+/** What is hashed. One for all nodes: it is written and read within a call, and lent to nobody but `sha256` meanwhile. */
+const scratch = new Uint8Array(secretBytes + usualAddressBytes + maxIdBytes);
 
 /**
  * Issues and checks tokens. The secret simply stands in front of what is hashed: two thirds of the hash are never shown,
@@ -32,10 +34,9 @@ export class WriteTokens {
   readonly #sha256: Sha256;
   readonly #random: { fill(into: Uint8Array): void };
   readonly #rotationMs: number;
-  readonly #current = new Uint8Array(secretBytes);
-  readonly #previous = new Uint8Array(secretBytes);
-  #rotatedAtMs: InstantMs | undefined;
-  #scratch = new Uint8Array(secretBytes + usualAddressBytes + maxIdBytes);
+  /** The current secret, then the previous one; made with the first call. */
+  #secrets: Uint8Array | undefined = undefined;
+  #rotatedAtMs: InstantMs | undefined = undefined;
 
   /**
    * @param random secret-grade; asked at the first call and at each rotation
@@ -52,12 +53,19 @@ export class WriteTokens {
    * After two rotations without a call both secrets are new: a token never outlives its time because nobody came.
    */
   rotate(nowMs: InstantMs): void {
+    this.#secretsAt(nowMs);
+  }
+
+  #secretsAt(nowMs: InstantMs): Uint8Array {
+    this.#secrets ??= new Uint8Array(2 * secretBytes);
+    const secrets = this.#secrets;
     const ageMs = this.#rotatedAtMs === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#rotatedAtMs;
-    if (ageMs < this.#rotationMs) return;
-    if (ageMs < 2 * this.#rotationMs) this.#previous.set(this.#current);
-    else this.#random.fill(this.#previous);
-    this.#random.fill(this.#current);
+    if (ageMs < this.#rotationMs) return secrets;
+    if (ageMs < 2 * this.#rotationMs) secrets.copyWithin(secretBytes, 0, secretBytes);
+    else this.#random.fill(secrets.subarray(secretBytes));
+    this.#random.fill(secrets.subarray(0, secretBytes));
     this.#rotatedAtMs = nowMs;
+    return secrets;
   }
 
   /** Writes the token for this address and target to `into[0..8)` and returns `into`, by default a fresh array. */
@@ -67,8 +75,7 @@ export class WriteTokens {
     target: NodeId,
     into: Uint8Array = new Uint8Array(writeTokenBytes),
   ): Uint8Array {
-    this.rotate(nowMs);
-    const hash = this.#hash(this.#current, address, target);
+    const hash = this.#hash(this.#secretsAt(nowMs), 0, address, target);
     for (let i = 0; i < writeTokenBytes; i++) into[i] = hash[i] as number;
     return into;
   }
@@ -76,20 +83,21 @@ export class WriteTokens {
   /** Whether we issued `token` for this address and target, one to two rotations ago at most. The bytes are borrowed. */
   check(nowMs: InstantMs, address: Address, target: NodeId, token: Uint8Array): boolean {
     if (token.length !== writeTokenBytes) return false;
-    this.rotate(nowMs);
+    const secrets = this.#secretsAt(nowMs);
     // Both are always compared, and to their ends: how long it takes says nothing about how much was right.
-    const byCurrent = differences(this.#hash(this.#current, address, target), token);
-    const byPrevious = differences(this.#hash(this.#previous, address, target), token);
+    const byCurrent = differences(this.#hash(secrets, 0, address, target), token);
+    const byPrevious = differences(this.#hash(secrets, secretBytes, address, target), token);
     return byCurrent === 0 || byPrevious === 0;
   }
 
-  #hash(secret: Uint8Array, address: Address, target: NodeId): Uint8Array {
-    const length = secretBytes + address.wire.length + target.length;
-    if (length > this.#scratch.length) this.#scratch = new Uint8Array(length);
-    this.#scratch.set(secret);
-    this.#scratch.set(address.wire, secretBytes);
-    target.writeTo(this.#scratch, secretBytes + address.wire.length);
-    return this.#sha256(this.#scratch.subarray(0, length));
+  /** With the secret that begins at `secrets[at]`. */
+  #hash(secrets: Uint8Array, at: number, { wire }: Address, target: NodeId): Uint8Array {
+    const length = secretBytes + wire.length + target.length;
+    const hashed = length > scratch.length ? new Uint8Array(length) : scratch.subarray(0, length);
+    for (let i = 0; i < secretBytes; i++) hashed[i] = secrets[at + i] as number;
+    hashed.set(wire, secretBytes);
+    target.writeTo(hashed, secretBytes + wire.length);
+    return this.#sha256(hashed);
   }
 }
 
