@@ -15,6 +15,7 @@ import type { QueryFinished, QueryId } from "./events.ts";
 import { LeanMap, LeanSet } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
+import type { OwnAddresses } from "./own-addresses.ts";
 import { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 import type { ResolvedQueryOptions } from "./query-settings.ts";
 import type { RandomSource } from "./random-source.ts";
@@ -54,10 +55,8 @@ export interface AnnouncerOptions {
   readonly timers: TimerQueue;
   readonly random: Pick<RandomSource, "share">;
   readonly queries: AnnouncerQueries;
-  /** Whether others can reach us: as a server they see where, a client must say it. */
-  readonly canProvide: () => boolean;
-  /** Ourselves as others reach us; `undefined` while we do not know, and for a client. */
-  readonly self: () => Contact | undefined;
+  /** Whether and where others reach us. */
+  readonly own: Pick<OwnAddresses, "canProvide" | "contact">;
 }
 
 /** A key that we provide. */
@@ -113,7 +112,7 @@ export class Announcer {
   /** Ourselves as a provider of `key`, if we are one and can say where we are. */
   provider(key: RecordKey): Provider | undefined {
     const own = this.#own.get(key.key);
-    const contact = own === undefined ? undefined : this.#options.self();
+    const contact = own === undefined ? undefined : this.#options.own.contact;
     return own === undefined || contact === undefined
       ? undefined
       : { contact, meta: own.meta, lifetimeMs: own.lifetimeMs };
@@ -124,8 +123,8 @@ export class Announcer {
    * @throws UsageError `noAddress`, `invalidRecord`, `invalidOption`, `tooMany`; nothing has changed then
    */
   announce(nowMs: InstantMs, key: RecordKey, announcement: Announcement, options: QueryOptions): QueryId {
-    const { queries, canProvide } = this.#options;
-    if (!canProvide())
+    const { queries, own: ourselves } = this.#options;
+    if (!ourselves.canProvide)
       throw new UsageError(
         "noAddress",
         "a client without addresses: others could not reach what it provides",

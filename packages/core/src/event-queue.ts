@@ -12,19 +12,22 @@ import { Ring } from "./ring.ts";
 
 type Entry = NodeEvent | { readonly type: "progress"; readonly query: QueryId };
 
+export interface EventQueueOptions {
+  readonly limits: NodeLimits;
+  /** Builds the newest progress of a query when it is polled; `undefined` when it has ended since. */
+  readonly queries: { progress(query: QueryId): NodeEvent | undefined };
+}
+
 export class EventQueue {
   readonly #entries = new Ring<Entry>();
-  readonly #limits: NodeLimits;
-  readonly #makeProgress: (query: QueryId) => NodeEvent | undefined;
+  readonly #options: EventQueueOptions;
   readonly #progressing = new LeanSet<QueryId>();
   #messages = 0;
   #others = 0;
   readonly dropped: { queryProgressed: number; other: number } = { queryProgressed: 0, other: 0 };
 
-  /** `makeProgress` builds the newest progress of a query when it is polled; `undefined` when it has ended since. */
-  constructor(limits: NodeLimits, makeProgress: (query: QueryId) => NodeEvent | undefined) {
-    this.#limits = limits;
-    this.#makeProgress = makeProgress;
+  constructor(options: EventQueueOptions) {
+    this.#options = options;
   }
 
   get length(): number {
@@ -36,7 +39,7 @@ export class EventQueue {
   }
 
   get messagesFull(): boolean {
-    return this.#messages >= this.#limits.maxQueuedMessages;
+    return this.#messages >= this.#options.limits.maxQueuedMessages;
   }
 
   /** Events that can be dropped and wait. */
@@ -59,7 +62,7 @@ export class EventQueue {
       case "requestTimedOut":
       case "peerMisbehaved":
       case "error":
-        if (this.#others >= this.#limits.maxQueuedEvents) {
+        if (this.#others >= this.#options.limits.maxQueuedEvents) {
           this.dropped.other++;
           return;
         }
@@ -88,7 +91,7 @@ export class EventQueue {
         return entry;
       }
       this.#progressing.delete(entry.query);
-      const progress = this.#makeProgress(entry.query);
+      const progress = this.#options.queries.progress(entry.query);
       if (progress !== undefined) return progress;
     }
   }

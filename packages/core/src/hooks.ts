@@ -9,18 +9,21 @@ import type { Address, AddressCodec } from "./address.ts";
 import { HookError, type KadError } from "./errors.ts";
 import type { Malformed, Message, Protocol, RequestType } from "./protocol.ts";
 
-export type Report = (error: KadError) => void;
+/** Told of every hook that throws; must not throw itself. */
+export interface Reporter {
+  report(error: KadError): void;
+}
 
 const unreadable: Malformed = { kind: "malformed", reason: "badBody" };
 
 /** An address whose codec throws is unreadable, counts as a subnet and as a source of its own, and cannot be dialled. */
 export class GuardedAddresses implements AddressCodec {
   readonly #addresses: AddressCodec;
-  readonly #report: Report;
+  readonly #reporter: Reporter;
 
-  constructor(addresses: AddressCodec, report: Report) {
+  constructor(addresses: AddressCodec, reporter: Reporter) {
     this.#addresses = addresses;
-    this.#report = report;
+    this.#reporter = reporter;
   }
 
   get dialable(): number {
@@ -56,7 +59,7 @@ export class GuardedAddresses implements AddressCodec {
   }
 
   #failed<T>(error: unknown, otherwise: T): T {
-    this.#report(new HookError("addresses", error));
+    this.#reporter.report(new HookError("addresses", error));
     return otherwise;
   }
 }
@@ -67,14 +70,14 @@ export class GuardedProtocol implements Protocol {
   readonly idBytes: number;
   readonly requests: ReadonlySet<RequestType>;
   readonly #protocol: Protocol;
-  readonly #report: Report;
+  readonly #reporter: Reporter;
 
-  constructor(protocol: Protocol, report: Report) {
+  constructor(protocol: Protocol, reporter: Reporter) {
     this.name = protocol.name;
     this.idBytes = protocol.idBytes;
     this.requests = protocol.requests;
     this.#protocol = protocol;
-    this.#report = report;
+    this.#reporter = reporter;
   }
 
   decode(bytes: Uint8Array): Message | Malformed {
@@ -94,7 +97,7 @@ export class GuardedProtocol implements Protocol {
   }
 
   #failed<T>(error: unknown, otherwise: T): T {
-    this.#report(new HookError("protocol", error));
+    this.#reporter.report(new HookError("protocol", error));
     return otherwise;
   }
 }

@@ -1,18 +1,22 @@
 /**
  * Where we can send now: which kinds of address we can dial, which are our own, and which transport links are full.
  */
-import type { Address } from "./address.ts";
+import type { Address, AddressCodec } from "./address.ts";
 import { LeanSet } from "./lean-map.ts";
 
+export interface LinksOptions {
+  /** Kinds of address that we can dial, as bits. */
+  readonly addresses: Pick<AddressCodec, "dialable">;
+  /** Which addresses are ours: nobody else is to be found there. */
+  readonly own: { has(address: Address): boolean };
+}
+
 export class Links {
-  readonly #dialable: () => number;
-  readonly #isOwn: (address: Address) => boolean;
+  readonly #options: LinksOptions;
   readonly #closed = new LeanSet<number>();
 
-  /** @param dialable kinds of address, as bits @param isOwn nobody else is to be found there */
-  constructor(dialable: () => number, isOwn: (address: Address) => boolean) {
-    this.#dialable = dialable;
-    this.#isOwn = isOwn;
+  constructor(options: LinksOptions) {
+    this.#options = options;
   }
 
   set(link: number, open: boolean): void {
@@ -46,6 +50,7 @@ export class Links {
   }
 
   #canDial(address: Address): boolean {
-    return (address.kind & this.#dialable()) !== 0 && !this.#isOwn(address);
+    const { addresses, own } = this.#options;
+    return (address.kind & addresses.dialable) !== 0 && !own.has(address);
   }
 }

@@ -13,7 +13,7 @@ import type { RandomSource } from "./random-source.ts";
 import type { StoredRecord } from "./record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
 import type { RoutingTable } from "./routing-table.ts";
-import { CallbackTimer, type TimerQueue } from "./timers.ts";
+import { PartTimer, type TimerQueue } from "./timers.ts";
 
 export interface MaintenanceOptions {
   readonly limits: NodeLimits;
@@ -22,16 +22,21 @@ export interface MaintenanceOptions {
   readonly keeper: RecordKeeper;
   readonly random: Pick<RandomSource, "fill" | "share">;
   readonly self: NodeId;
-  readonly ping: (contacts: readonly Contact[]) => void;
-  /** Whether another walk of the node's own may begin. */
-  readonly hasRoom: () => boolean;
+  readonly neighbours: { pingAll(contacts: readonly Contact[]): void };
+  readonly queries: MaintenanceQueries;
+}
+
+/** What is needed of the node's queries. */
+export interface MaintenanceQueries {
+  /** No further walk of the node's own may begin. */
+  readonly full: boolean;
   /** Begins a walk of the node's own, where there is room; `onEnd` is called when it is over. */
-  readonly findNode: (nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void) => void;
-  readonly republish: (
+  refresh(nowMs: InstantMs, target: NodeId, onEnd: (nowMs: InstantMs) => void): unknown;
+  republish(
     nowMs: InstantMs,
     record: StoredRecord,
     onEnd: (nowMs: InstantMs, finished: QueryFinished) => void,
-  ) => void;
+  ): unknown;
 }
 
 /** When something could not begin for want of room, it is tried again after this. */
@@ -46,8 +51,6 @@ const refreshGapMs = 1_000;
 
 export class Maintenance {
   readonly #options: MaintenanceOptions;
-  readonly #limits: NodeLimits;
-  readonly #timers: TimerQueue;
   #isRefreshing = false;
   #selfLookupPauseMs = firstSelfLookupPauseMs;
   /** Buckets to refresh whether or not their time has come, farthest from us first. */
@@ -56,16 +59,14 @@ export class Maintenance {
   /** Records are due, and the table is empty. */
   #isWaitingForContacts = false;
 
-  readonly #liveness = new CallbackTimer("liveness", (nowMs) => this.#checkLiveness(nowMs));
-  readonly #refresh = new CallbackTimer("refresh", (nowMs) => this.#refreshBucket(nowMs));
-  readonly #selfLookup = new CallbackTimer("selfLookup", (nowMs) => this.#lookUpSelf(nowMs));
-  readonly #expiry = new CallbackTimer("expiry", (nowMs) => this.#expire(nowMs));
-  readonly #republish = new CallbackTimer("republish", (nowMs) => this.#republishDue(nowMs));
+  readonly #liveness = new PartTimer("liveness", this);
+  readonly #refresh = new PartTimer("refresh", this);
+  readonly #selfLookup = new PartTimer("selfLookup", this);
+  readonly #expiry = new PartTimer("expiry", this);
+  readonly #republish = new PartTimer("republish", this);
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
-    this.#limits = options.limits;
-    this.#timers = options.timers;
   }
 
   /** Values that are being passed on. */
@@ -75,10 +76,10 @@ export class Maintenance {
 
   /** Called once, with the first input. */
   start(nowMs: InstantMs): void {
-    const { livenessIntervalMs, selfLookupIntervalMs, refreshIntervalMs } = this.#limits;
-    this.#timers.set(this.#liveness, nowMs + this.#jitter(livenessIntervalMs));
-    this.#timers.set(this.#selfLookup, nowMs + this.#jitter(selfLookupIntervalMs));
-    this.#timers.set(this.#refresh, nowMs + this.#jitter(refreshIntervalMs));
+    const { livenessIntervalMs, selfLookupIntervalMs, refreshIntervalMs } = this.#options.limits;
+    this.#options.timers.set(this.#liveness, nowMs + this.#jitter(livenessIntervalMs));
+    this.#options.timers.set(this.#selfLookup, nowMs + this.#jitter(selfLookupIntervalMs));
+    this.#options.timers.set(this.#refresh, nowMs + this.#jitter(refreshIntervalMs));
     this.onRecordsChanged(nowMs);
   }
 
@@ -91,37 +92,57 @@ export class Maintenance {
       { length: Math.max(0, this.#options.table.bucketCount - 1) },
       (_, index) => index,
     );
-    this.#timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
+    this.#options.timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
     this.#selfLookupPauseMs = firstSelfLookupPauseMs;
-    this.#timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
-    if (this.#isWaitingForContacts) this.#timers.setEarlier(this.#republish, nowMs);
+    this.#options.timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
+    if (this.#isWaitingForContacts) this.#options.timers.setEarlier(this.#republish, nowMs);
   }
 
   /** After sleep: nothing that we know of others is certain any more. */
   onWoken(nowMs: InstantMs): void {
     this.#options.table.markAllStale(nowMs);
-    this.#timers.setEarlier(this.#liveness, nowMs);
+    this.#options.timers.setEarlier(this.#liveness, nowMs);
     this.onJoined(nowMs);
+  }
+
+  /** @internal one of its timers has come due */
+  onDue(nowMs: InstantMs, reason: "liveness" | "refresh" | "selfLookup" | "expiry" | "republish"): void {
+    switch (reason) {
+      case "liveness":
+        this.#checkLiveness(nowMs);
+        return;
+      case "refresh":
+        this.#refreshBucket(nowMs);
+        return;
+      case "selfLookup":
+        this.#lookUpSelf(nowMs);
+        return;
+      case "expiry":
+        this.#expire(nowMs);
+        return;
+      case "republish":
+        this.#republishDue(nowMs);
+    }
   }
 
   onRecordsChanged(nowMs: InstantMs): void {
     const expiryMs = this.#options.keeper.nextExpiryAtMs();
-    if (expiryMs !== undefined) this.#timers.setEarlier(this.#expiry, expiryMs);
+    if (expiryMs !== undefined) this.#options.timers.setEarlier(this.#expiry, expiryMs);
     this.#republishNext(nowMs);
   }
 
   #checkLiveness(nowMs: InstantMs): void {
-    const { table, ping } = this.#options;
-    const { contactStaleMs, livenessPingsPerInterval, livenessIntervalMs } = this.#limits;
-    ping(table.stalest(nowMs - contactStaleMs, livenessPingsPerInterval));
-    this.#timers.set(this.#liveness, nowMs + livenessIntervalMs);
+    const { table, neighbours } = this.#options;
+    const { contactStaleMs, livenessPingsPerInterval, livenessIntervalMs } = this.#options.limits;
+    neighbours.pingAll(table.stalest(nowMs - contactStaleMs, livenessPingsPerInterval));
+    this.#options.timers.set(this.#liveness, nowMs + livenessIntervalMs);
   }
 
   #lookUpSelf(nowMs: InstantMs): void {
-    const { table, self, findNode } = this.#options;
-    const { smallTableSize, selfLookupIntervalMs } = this.#limits;
-    if (table.size > 0 && table.size < smallTableSize) findNode(nowMs, self, () => undefined);
-    this.#timers.set(
+    const { table, self, queries } = this.#options;
+    const { smallTableSize, selfLookupIntervalMs } = this.#options.limits;
+    if (table.size > 0 && table.size < smallTableSize) queries.refresh(nowMs, self, () => undefined);
+    this.#options.timers.set(
       this.#selfLookup,
       nowMs + this.#selfLookupPauseMs + this.#jitter(this.#selfLookupPauseMs / 4),
     );
@@ -131,20 +152,20 @@ export class Maintenance {
   /** One bucket at a time; the next when its walk is over. */
   #refreshBucket(nowMs: InstantMs): void {
     if (this.#isRefreshing) return;
-    const { table, random, findNode, hasRoom } = this.#options;
-    if (!hasRoom()) {
-      this.#timers.set(this.#refresh, nowMs + retryMs);
+    const { table, random, queries } = this.#options;
+    if (queries.full) {
+      this.#options.timers.set(this.#refresh, nowMs + retryMs);
       return;
     }
     const index = this.#bucketToRefresh(nowMs);
     if (index === undefined) {
-      this.#timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
+      this.#options.timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
       return;
     }
     this.#isRefreshing = true;
-    findNode(nowMs, table.randomIdInBucket(index, random), (endMs) => {
+    queries.refresh(nowMs, table.randomIdInBucket(index, random), (endMs) => {
       this.#isRefreshing = false;
-      this.#timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
+      this.#options.timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
     });
   }
 
@@ -153,11 +174,11 @@ export class Maintenance {
     if (table.size === 0) return undefined;
     const next = this.#sweep.shift();
     if (next !== undefined && next < table.bucketCount) return next;
-    return table.staleBucket(nowMs - this.#limits.refreshIntervalMs)?.index;
+    return table.staleBucket(nowMs - this.#options.limits.refreshIntervalMs)?.index;
   }
 
   #nextRefreshMs(nowMs: InstantMs): InstantMs {
-    const { refreshIntervalMs } = this.#limits;
+    const { refreshIntervalMs } = this.#options.limits;
     const oldestMs = this.#options.table.size === 0 ? undefined : this.#options.table.oldestLookupMs();
     const dueMs = (oldestMs ?? nowMs) + refreshIntervalMs + 1;
     return Math.max(dueMs, nowMs + retryMs) + this.#jitter(refreshIntervalMs / 10);
@@ -169,16 +190,16 @@ export class Maintenance {
   }
 
   #republishDue(nowMs: InstantMs): void {
-    const { keeper, republish, table, hasRoom } = this.#options;
-    const { maxRepublishAtOnce } = this.#limits;
+    const { keeper, queries, table } = this.#options;
+    const { maxRepublishAtOnce } = this.#options.limits;
     this.#isWaitingForContacts = table.size === 0;
     if (this.#isWaitingForContacts) return;
     // One by one: the turn of what the keeper hands out is over, whether or not somebody passes it on.
-    while (this.#republishing < maxRepublishAtOnce && hasRoom()) {
+    while (this.#republishing < maxRepublishAtOnce && !queries.full) {
       const [record] = keeper.republishDue(nowMs, 1);
       if (record === undefined) break;
       this.#republishing++;
-      republish(nowMs, record, (endMs, { result }) => {
+      queries.republish(nowMs, record, (endMs, { result }) => {
         this.#republishing--;
         if (result.type === "stored" && result.accepted > 0) keeper.onRepublished(endMs, record.key);
         this.#republishNext(endMs);
@@ -189,7 +210,7 @@ export class Maintenance {
 
   #republishNext(nowMs: InstantMs): void {
     const dueMs = this.#options.keeper.nextRepublishAtMs();
-    if (dueMs !== undefined) this.#timers.setEarlier(this.#republish, Math.max(nowMs, dueMs));
+    if (dueMs !== undefined) this.#options.timers.setEarlier(this.#republish, Math.max(nowMs, dueMs));
   }
 
   /** A random duration from 0 to `ms`. */

@@ -33,8 +33,12 @@ export interface AnswerTo {
   readonly maxBytes: number;
 }
 
-/** `false`: no room for it. */
-export type Answer = (to: AnswerTo, body: Uint8Array) => boolean;
+export interface MessageBoxOptions {
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  /** `false`: no room for the answer. */
+  readonly responder: { answer(to: AnswerTo, body: Uint8Array): boolean };
+}
 
 /** One message that was delivered; its timer ends what we know of it. */
 class Delivered extends Timer {
@@ -58,18 +62,14 @@ class Delivered extends Timer {
 }
 
 export class MessageBox {
-  readonly #limits: NodeLimits;
-  readonly #timers: TimerQueue;
-  readonly #answer: Answer;
+  readonly #options: MessageBoxOptions;
   readonly #byToken = new LeanMap<number, Delivered>();
   readonly #byRequest = new LeanMap<string, Delivered>();
   #protocols: ReadonlySet<string> = noProtocols;
   #lastToken = 0;
 
-  constructor(limits: NodeLimits, timers: TimerQueue, answer: Answer) {
-    this.#limits = limits;
-    this.#timers = timers;
-    this.#answer = answer;
+  constructor(options: MessageBoxOptions) {
+    this.#options = options;
   }
 
   /** Messages that may still be answered, or come again. */
@@ -92,7 +92,7 @@ export class MessageBox {
     const earlier = this.#byRequest.get(requestKey(to));
     if (earlier !== undefined) return { type: "again", answer: earlier.answer };
     if (!this.#protocols.has(protocol)) return { type: "refused", reason: "noHandler" };
-    if (queueFull || this.#byToken.size >= this.#limits.maxReplyTokens)
+    if (queueFull || this.#byToken.size >= this.#options.limits.maxReplyTokens)
       return { type: "refused", reason: "busy" };
     const delivered = this.#remember(nowMs, to);
     const reply = { id: delivered.id };
@@ -117,7 +117,7 @@ export class MessageBox {
   }
 
   clear(): void {
-    for (const delivered of this.#byToken.values()) this.#timers.clear(delivered);
+    for (const delivered of this.#byToken.values()) this.#options.timers.clear(delivered);
     this.#byToken.clear();
     this.#byRequest.clear();
   }
@@ -133,12 +133,12 @@ export class MessageBox {
     const delivered = new Delivered(this, ++this.#lastToken, to);
     this.#byToken.set(delivered.id, delivered);
     this.#byRequest.set(requestKey(to), delivered);
-    this.#timers.set(delivered, nowMs + this.#limits.replyTokenLifetimeMs);
+    this.#options.timers.set(delivered, nowMs + this.#options.limits.replyTokenLifetimeMs);
     return delivered;
   }
 
   #send(delivered: Delivered, body: Uint8Array): boolean {
-    if (!this.#answer(delivered.to, body)) return false;
+    if (!this.#options.responder.answer(delivered.to, body)) return false;
     delivered.isAnswered = true;
     if (body.length <= maxKeptAnswerBytes) delivered.answer = body;
     return true;

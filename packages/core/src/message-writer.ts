@@ -1,17 +1,18 @@
 /**
  * Writes our own messages: fills in the envelope that is the same in all of them.
  */
-import type { Address } from "./address.ts";
+import type { Address, AddressCodec } from "./address.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Protocol, Request, RequestId, Response } from "./protocol.ts";
 
 export interface MessageWriterOptions {
   readonly protocol: Protocol;
   readonly id: NodeId;
-  readonly client: boolean;
+  readonly isClient: boolean;
   /** Whether requests are padded, so that an unproven address is never sent over three times what it sent. */
-  readonly padded: boolean;
-  readonly dialable: () => number;
+  readonly padRequests: boolean;
+  /** What we can dial. */
+  readonly addresses: Pick<AddressCodec, "dialable">;
 }
 
 export class MessageWriter {
@@ -36,18 +37,18 @@ export class MessageWriter {
     into: Uint8Array,
     maxBytes: number = Number.POSITIVE_INFINITY,
   ): number | undefined {
-    const { protocol, id, client, padded, dialable } = this.#options;
+    const { protocol, id, isClient, padRequests } = this.#options;
     const addresses = body.type === "addProvider" ? this.provided : this.declared;
     const message = {
       kind: "request",
       requestId,
       sender: id,
-      client,
+      client: isClient,
       addresses,
-      want: dialable(),
+      want: this.#options.addresses.dialable,
       body,
     } as const;
-    return protocol.encode(message, into, Math.min(into.length, to.maxBytes, maxBytes), padded);
+    return protocol.encode(message, into, Math.min(into.length, to.maxBytes, maxBytes), padRequests);
   }
 
   response(
@@ -57,12 +58,12 @@ export class MessageWriter {
     into: Uint8Array,
     maxBytes: number,
   ): number | undefined {
-    const { protocol, id, client } = this.#options;
+    const { protocol, id, isClient } = this.#options;
     const message = {
       kind: "response",
       requestId,
       sender: id,
-      client,
+      client: isClient,
       addresses: this.declared,
       body,
     } as const;

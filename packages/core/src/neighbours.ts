@@ -8,15 +8,16 @@
 import type { Address, AddressCodec } from "./address.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import type { Counters } from "./counters.ts";
-import type { NodeEvent } from "./events.ts";
+import type { EventQueue } from "./event-queue.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
+import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest } from "./pending-request.ts";
 import { Pings } from "./pings.ts";
 import type { RequestMessage, ResponseMessage } from "./protocol.ts";
-import type { TokenBucket } from "./rate-limiter.ts";
+import { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
 import type { Rpc, RpcObserver } from "./rpc.ts";
 import type { ContactRefusal } from "./stats.ts";
@@ -27,31 +28,24 @@ export interface NeighboursOptions {
   readonly health: NetworkHealth;
   readonly addresses: AddressCodec;
   readonly counters: Counters;
-  readonly verifyPings: TokenBucket;
-  readonly emit: (event: NodeEvent) => void;
+  readonly events: Pick<EventQueue, "push">;
+  readonly limits: NodeLimits;
+  /** Asks peers, and tells us of them. */
+  readonly rpc: Rpc;
   /** The table has its first contact. */
-  readonly onFirstContact: (nowMs: InstantMs) => void;
-  /** Most pings that may wait to be sent or answered, and most of them under way. */
-  readonly maxPings: number;
-  readonly maxPingsInFlight: number;
+  onJoined(nowMs: InstantMs): void;
 }
 
 export class Neighbours implements RpcObserver {
   readonly #options: NeighboursOptions;
-  readonly #table: RoutingTable;
-  #rpc!: Rpc;
-  #pings!: Pings;
+  readonly #pings: Pings;
+  readonly #verifyPings: TokenBucket;
 
   constructor(options: NeighboursOptions) {
+    const { verifyPingsPerSecond, verifyPingBurst } = options.limits;
     this.#options = options;
-    this.#table = options.table;
-  }
-
-  /** Requests and what is learned from them refer to each other. */
-  attach(rpc: Rpc): void {
-    const { maxPings, maxPingsInFlight } = this.#options;
-    this.#rpc = rpc;
-    this.#pings = new Pings({ rpc, maxPings, maxInFlight: maxPingsInFlight });
+    this.#pings = new Pings(options);
+    this.#verifyPings = new TokenBucket(verifyPingsPerSecond, verifyPingBurst);
   }
 
   /** Pings that wait to be sent or answered. */
@@ -79,17 +73,18 @@ export class Neighbours implements RpcObserver {
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const { sender, client } = message;
-    if (client || this.#table.get(sender) !== undefined || this.#pings.has(sender)) return;
-    const [address] = this.#rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
-    if (address === undefined || !this.#table.wouldFit(sender, address)) return;
-    const { history, verifyPings } = this.#options;
-    if (history.isSuspect(nowMs, address.key) || !this.#pings.isFree || !verifyPings.take(nowMs)) return;
+    if (client || this.#options.table.get(sender) !== undefined || this.#pings.has(sender)) return;
+    const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
+    if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
+    const { history } = this.#options;
+    if (history.isSuspect(nowMs, address.key) || !this.#pings.isFree || !this.#verifyPings.take(nowMs))
+      return;
     this.#pings.sendOnce({ id: sender, addresses: [address] }, bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
   offer(contact: Contact): InsertOutcome {
-    if (this.#table.get(contact.id) !== undefined) return { type: "updated" };
+    if (this.#options.table.get(contact.id) !== undefined) return { type: "updated" };
     if (this.#pings.send(contact, "walk")) return { type: "cached" };
     this.#refuse("busy");
     return { type: "refused", reason: "busy" };
@@ -107,8 +102,8 @@ export class Neighbours implements RpcObserver {
 
   /** Another id answered at a contact's address: the contact is not there any more; if it has others, perhaps there. */
   onReplaced(id: NodeId, address: Address): void {
-    const known = this.#table.get(id)?.contact.addresses ?? [];
-    if (known.some(({ key }) => key !== address.key)) this.#table.onAddressFailed(id, address);
+    const known = this.#options.table.get(id)?.contact.addresses ?? [];
+    if (known.some(({ key }) => key !== address.key)) this.#options.table.onAddressFailed(id, address);
     else this.#evict(id);
   }
 
@@ -117,12 +112,12 @@ export class Neighbours implements RpcObserver {
     health.onFailed(request.beganAtMs);
     const { id } = request.to;
     if (id === undefined || !health.countsFailure()) return;
-    this.#onDropped(this.#table.onFailed(nowMs, id));
+    this.#onDropped(this.#options.table.onFailed(nowMs, id));
   }
 
   /** The last of its addresses counts as silence does: a host without a network hears of nothing else. */
   onUnreachable(nowMs: InstantMs, request: PendingRequest, address: Address): void {
-    if (request.to.id !== undefined) this.#table.onAddressFailed(request.to.id, address);
+    if (request.to.id !== undefined) this.#options.table.onAddressFailed(request.to.id, address);
     const isLast = request.attempts.every(({ failed }) => failed);
     if (!isLast || request.sendings < request.addresses.length || request.isCounted) return;
     request.isCounted = true;
@@ -132,14 +127,19 @@ export class Neighbours implements RpcObserver {
   onTimedOut(_nowMs: InstantMs, request: PendingRequest): void {
     this.#options.counters.requestTimeouts++;
     const to = request.addresses[0] as Address;
-    this.#options.emit({ type: "requestTimedOut", query: request.owner?.queryId, to, peer: request.to.id });
+    this.#options.events.push({
+      type: "requestTimedOut",
+      query: request.owner?.queryId,
+      to,
+      peer: request.to.id,
+    });
   }
 
   #insert(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): void {
-    const outcome = this.#table.onAnswered(nowMs, contact, origin);
+    const outcome = this.#options.table.onAnswered(nowMs, contact, origin);
     if (outcome.type === "inserted") {
       this.#discovered(contact);
-      if (this.#table.size === 1) this.#options.onFirstContact(nowMs);
+      if (this.#options.table.size === 1) this.#options.onJoined(nowMs);
     } else if (outcome.type === "probe") this.#probe(outcome.oldest);
     else if (outcome.type === "refused") this.#refuse(outcome.reason);
   }
@@ -147,7 +147,7 @@ export class Neighbours implements RpcObserver {
   /** The observed address counts where it can be dialled, with those that the peer declares behind it; else the latter. */
   #contactOf(message: RequestMessage | ResponseMessage, from: Path): Contact | undefined {
     const { sender, addresses: declared } = message;
-    const known = this.#table.get(sender)?.contact;
+    const known = this.#options.table.get(sender)?.contact;
     if (from.dialable && declared.length === 0) {
       return known?.addresses[0] === from.remote ? known : { id: sender, addresses: [from.remote] };
     }
@@ -160,11 +160,11 @@ export class Neighbours implements RpcObserver {
 
   /** A ping changes nothing about how the contact came to us. */
   #probe(contact: Contact): void {
-    this.#pings.send(contact, this.#table.get(contact.id)?.incomingOnly ? "incoming" : "walk");
+    this.#pings.send(contact, this.#options.table.get(contact.id)?.incomingOnly ? "incoming" : "walk");
   }
 
   #evict(id: NodeId): void {
-    this.#onDropped(this.#table.evict(id));
+    this.#onDropped(this.#options.table.evict(id));
   }
 
   #onDropped(outcome: FailOutcome): void {
@@ -172,7 +172,7 @@ export class Neighbours implements RpcObserver {
   }
 
   #discovered(contact: Contact): void {
-    this.#options.emit({ type: "nodeDiscovered", contact });
+    this.#options.events.push({ type: "nodeDiscovered", contact });
   }
 
   #refuse(reason: ContactRefusal): void {

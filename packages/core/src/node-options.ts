@@ -3,7 +3,7 @@
  */
 import type { AddressCodec } from "./address.ts";
 import { shown, UsageError } from "./errors.ts";
-import { GuardedAddresses, GuardedProtocol, type Report } from "./hooks.ts";
+import { GuardedAddresses, GuardedProtocol, type Reporter } from "./hooks.ts";
 import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
@@ -43,21 +43,21 @@ export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits"
 }
 
 /**
- * `report` is told of every hook that throws later on; none is called here.
+ * `reporter` is told of every hook that throws later on; none is called here.
  * @throws UsageError `invalidOption` that names the option, the value and what is allowed
  */
-export function resolveNodeOptions(given: NodeOptions, report: Report): ResolvedNodeOptions {
+export function resolveNodeOptions(given: NodeOptions, reporter: Reporter): ResolvedNodeOptions {
   const { id, random, sha256, mode = "server", validators = {}, padRequests = true } = given;
   const limits = resolveLimits(given.limits ?? {});
   demand(typeof random?.fill === "function", "random", random, "an object with fill(into)");
   demand(typeof sha256 === "function", "sha256", sha256, "a function from bytes to 32 bytes");
   demand(typeof given.addresses?.decode === "function", "addresses", given.addresses, "an AddressCodec");
   demand(mode === "server" || mode === "client", "mode", mode, '"server" or "client"');
-  const addresses = new GuardedAddresses(given.addresses, report);
+  const addresses = new GuardedAddresses(given.addresses, reporter);
   const protocol =
     given.protocol === undefined
       ? nativeProtocol({ addresses })
-      : new GuardedProtocol(given.protocol, report);
+      : new GuardedProtocol(given.protocol, reporter);
   demand(
     id instanceof NodeId && id.length === protocol.idBytes,
     "id",
@@ -67,7 +67,7 @@ export function resolveNodeOptions(given: NodeOptions, report: Report): Resolved
   const store = given.store ?? memoryStore(limits);
   return Object.freeze({
     id,
-    random: new RandomSource(random, report),
+    random: new RandomSource(random, reporter),
     secrets: random,
     sha256,
     addresses,

@@ -15,7 +15,7 @@ import type { NodeEvent, PluginId, QueryId, ReplyToken, TimerId } from "./events
 import type { Deadline, InstantMs, Machine, NetworkEvent, Transmit } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeOptions } from "./node-options.ts";
-import { type NodeParts, nodeParts } from "./node-parts.ts";
+import { NodeParts } from "./node-parts.ts";
 import { nodeStats } from "./node-stats.ts";
 import type { Announcement } from "./provider.ts";
 import type { DhtRecord, RecordKey } from "./record.ts";
@@ -25,16 +25,13 @@ import type { NodeStats } from "./stats.ts";
 export class KadNode implements Machine<NodeEvent>, Commands {
   readonly id: NodeId;
   readonly #parts: NodeParts;
-  /** Monotonic over all calls. */
-  #nowMs: InstantMs | undefined = undefined;
-  #unixOffsetMs: number | undefined = undefined;
   #isBusy = false;
   #isClosed = false;
   #repliesFirst = true;
 
   /** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
   constructor(options: NodeOptions) {
-    this.#parts = nodeParts(options, () => this.#unixMs());
+    this.#parts = new NodeParts(options);
     this.id = this.#parts.id;
   }
 
@@ -212,7 +209,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   stats(): NodeStats {
-    return nodeStats(this.#nowMs ?? 0, this.#parts);
+    return nodeStats(this.#parts.nowMs ?? 0, this.#parts);
   }
 
   #onNetwork(nowMs: InstantMs, event: Exclude<NetworkEvent, { type: "message" }>): void {
@@ -248,7 +245,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
 
   #onWallClock(nowMs: InstantMs, unixMs: number): void {
     const sleptMs = this.#parts.health.sleptMs(nowMs, unixMs);
-    this.#unixOffsetMs = unixMs - nowMs;
+    this.#parts.unixOffsetMs = unixMs - nowMs;
     if (sleptMs === undefined) return;
     this.#parts.health.reset();
     this.#parts.history.forgive();
@@ -275,9 +272,9 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     if (!Number.isFinite(nowMs))
       throw new UsageError("invalidArgument", `nowMs: ${nowMs}; allowed is a finite number`);
     this.#isBusy = true;
-    const lastMs = this.#nowMs;
+    const lastMs = this.#parts.nowMs;
     if (lastMs !== undefined && nowMs <= lastMs) return lastMs;
-    this.#nowMs = nowMs;
+    this.#parts.nowMs = nowMs;
     if (lastMs === undefined) this.#parts.maintenance.start(nowMs);
     return nowMs;
   }
@@ -299,9 +296,5 @@ export class KadNode implements Machine<NodeEvent>, Commands {
     } finally {
       this.#isBusy = false;
     }
-  }
-
-  #unixMs(): number | undefined {
-    return this.#unixOffsetMs === undefined ? undefined : this.#unixOffsetMs + (this.#nowMs ?? 0);
   }
 }

@@ -24,6 +24,11 @@ export class OwnAddresses {
     this.#isClient = isClient;
   }
 
+  /** Whether others can reach us: as a server they see where, a client must say it. */
+  get canProvide(): boolean {
+    return !this.#isClient || this.provided.length > 0;
+  }
+
   /** Nobody else is to be found there. */
   has(address: Address): boolean {
     return this.#keys.includes(address.key);

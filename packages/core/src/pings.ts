@@ -4,7 +4,9 @@
  */
 import type { Contact } from "./contact.ts";
 import { LeanMap } from "./lean-map.ts";
+import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
+import type { NodeLimits } from "./options.ts";
 import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { Request } from "./protocol.ts";
 import { Ring } from "./ring.ts";
@@ -13,15 +15,13 @@ import type { Rpc } from "./rpc.ts";
 
 export interface PingsOptions {
   readonly rpc: Rpc;
-  /** Most that may wait, to be sent or answered. */
-  readonly maxPings: number;
-  /** Most that are under way. */
-  readonly maxInFlight: number;
+  readonly limits: Pick<NodeLimits, "maxInFlight" | "maxPendingRequests">;
 }
 
 const ping: Request = { type: "ping" };
 
-export class Pings {
+export class Pings implements RequestOwner {
+  readonly queryId = undefined;
   readonly #options: PingsOptions;
   /** By id, with what an answer says of how the contact came to us. */
   readonly #origins = new LeanMap<string, ContactOrigin>();
@@ -43,23 +43,32 @@ export class Pings {
 
   /** `undefined`: the request is none of these pings. */
   originOf(request: PendingRequest): ContactOrigin | undefined {
-    return request.owner === this.#owner ? this.#origins.get((request.to.id as NodeId).key) : undefined;
+    return request.owner === this ? this.#origins.get((request.to.id as NodeId).key) : undefined;
   }
 
   /** `false`: as many wait as may. Nobody is pinged twice at once. */
   send(contact: Contact, origin: ContactOrigin): boolean {
-    const { maxPings, maxInFlight } = this.#options;
     if (this.has(contact.id)) return true;
-    if (this.#origins.size >= maxPings) return false;
+    if (this.#isFull) return false;
     this.#origins.set(contact.id.key, origin);
-    if (this.#inFlight < maxInFlight) this.#begin(contact);
+    if (this.#inFlight < this.#maxInFlight) this.#begin(contact);
     else this.#waiting.push(contact);
     return true;
   }
 
   /** Whether a ping that a stranger causes could go out: such a ping does not wait. */
   get isFree(): boolean {
-    return this.#inFlight < this.#options.maxInFlight && this.#origins.size < this.#options.maxPings;
+    return this.#inFlight < this.#maxInFlight && !this.#isFull;
+  }
+
+  /** The other half of the room is for what callers want. */
+  get #maxInFlight(): number {
+    return Math.ceil(this.#options.limits.maxInFlight / 2);
+  }
+
+  /** Those that wait to be sent or answered. */
+  get #isFull(): boolean {
+    return this.#origins.size >= this.#options.limits.maxPendingRequests;
   }
 
   /** To somebody who asked us something: sent once, and no longer than `maxBytes`. */
@@ -67,7 +76,7 @@ export class Pings {
     this.#origins.set(contact.id.key, "incoming");
     this.#inFlight++;
     const { rpc } = this.#options;
-    rpc.enqueue(rpc.createOnce(contact, ping, this.#owner, maxBytes));
+    rpc.enqueue(rpc.createOnce(contact, ping, this, maxBytes));
   }
 
   /** Nobody waits for an answer any more. */
@@ -80,16 +89,20 @@ export class Pings {
   #begin(contact: Contact): void {
     this.#inFlight++;
     const { rpc } = this.#options;
-    rpc.enqueue(rpc.create(contact, ping, this.#owner));
+    rpc.enqueue(rpc.create(contact, ping, this));
   }
 
-  readonly #owner: RequestOwner = {
-    queryId: undefined,
-    onResponse: (_nowMs, request) => this.#end(request),
-    onSlow: () => undefined,
-    onOverdue: () => undefined,
-    onFailure: (_nowMs, request) => this.#end(request),
-  };
+  onResponse(_nowMs: InstantMs, request: PendingRequest): void {
+    this.#end(request);
+  }
+
+  onSlow(): void {}
+
+  onOverdue(): void {}
+
+  onFailure(_nowMs: InstantMs, request: PendingRequest): void {
+    this.#end(request);
+  }
 
   #end(request: PendingRequest): void {
     this.#origins.delete((request.to.id as NodeId).key);

@@ -2,7 +2,8 @@
  * Timers that plugins set on the node's own queue, so that no plugin needs a loop of its own.
  */
 import { UsageError } from "./errors.ts";
-import type { NodeEvent, PluginId, TimerId } from "./events.ts";
+import type { EventQueue } from "./event-queue.ts";
+import type { PluginId, TimerId } from "./events.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
@@ -15,18 +16,20 @@ interface PluginTimerEntry {
   readonly plugin: PluginId;
 }
 
+export interface PluginTimersOptions {
+  readonly limits: NodeLimits;
+  readonly timers: TimerQueue;
+  readonly events: Pick<EventQueue, "push">;
+}
+
 export class PluginTimers {
-  readonly #limits: NodeLimits;
-  readonly #timers: TimerQueue;
-  readonly #emit: (event: NodeEvent) => void;
+  readonly #options: PluginTimersOptions;
   readonly #set = new LeanMap<TimerId, PluginTimerEntry>();
   readonly #perPlugin = new LeanMap<PluginId, number>();
   #lastId = 0;
 
-  constructor(limits: NodeLimits, timers: TimerQueue, emit: (event: NodeEvent) => void) {
-    this.#limits = limits;
-    this.#timers = timers;
-    this.#emit = emit;
+  constructor(options: PluginTimersOptions) {
+    this.#options = options;
   }
 
   /** Timers of the plugin that has set the most. */
@@ -39,7 +42,7 @@ export class PluginTimers {
     if (!(delayMs >= 0 && delayMs <= longestMs)) {
       throw new UsageError("invalidArgument", `delayMs: ${delayMs}; allowed is 0 to ${longestMs} ms`);
     }
-    const { maxTimersPerPlugin } = this.#limits;
+    const { maxTimersPerPlugin } = this.#options.limits;
     const count = this.#perPlugin.get(plugin) ?? 0;
     if (count >= maxTimersPerPlugin) {
       throw new UsageError(
@@ -50,11 +53,11 @@ export class PluginTimers {
     const id = ++this.#lastId;
     const timer = new CallbackTimer("plugin", () => {
       this.#forget(id, plugin);
-      this.#emit({ type: "timer", timer: id, plugin });
+      this.#options.events.push({ type: "timer", timer: id, plugin });
     });
     this.#set.set(id, { timer, plugin });
     this.#perPlugin.set(plugin, count + 1);
-    this.#timers.set(timer, nowMs + delayMs);
+    this.#options.timers.set(timer, nowMs + delayMs);
     return id;
   }
 
@@ -62,7 +65,7 @@ export class PluginTimers {
   clear(id: TimerId): boolean {
     const entry = this.#set.get(id);
     if (entry === undefined) return false;
-    this.#timers.clear(entry.timer);
+    this.#options.timers.clear(entry.timer);
     this.#forget(id, entry.plugin);
     return true;
   }

@@ -11,13 +11,13 @@ import type { RecordKey } from "./record.ts";
 import { maxContacts, maxMessageBytes, minContacts } from "./wire/messages.ts";
 
 export interface ProviderAnswersOptions {
-  readonly keeper: ProviderKeeper;
-  /** Who a message is from, as far as is known: a proven peer, else a host; `undefined`: exempt. */
-  readonly hostOf: (path: Path) => string | undefined;
-  /** The subnet that pays; `undefined`: exempt. */
-  readonly groupOf: (address: Address) => string | undefined;
+  readonly providers: ProviderKeeper;
   /** What we ourselves announce under a key, while others can reach us. */
-  readonly own: (key: RecordKey) => Provider | undefined;
+  readonly announcer: { provider(key: RecordKey): Provider | undefined };
+  /** Who a message is from, as far as is known: a proven peer, else a host; `undefined`: exempt. */
+  sourceOf(path: Path): string | undefined;
+  /** The subnet that pays; `undefined`: exempt. */
+  groupOf(address: Address): string | undefined;
 }
 
 /** What somebody wants to know. */
@@ -53,9 +53,16 @@ export class ProviderAnswers {
     const isSeen = from.dialable && !client;
     const addresses = isSeen ? boundAddresses([from.remote, ...declared]) : declared;
     if (addresses.length === 0 && lifetimeMs !== 0) return "noAddress";
-    const { keeper, hostOf, groupOf } = this.#options;
-    const origin = { host: hostOf(from), source: groupOf(from.remote), isProven: from.peer !== undefined };
-    return keeper.accept(nowMs, { key, contact: { id: sender, addresses }, lifetimeMs, meta }, origin);
+    const origin = {
+      host: this.#options.sourceOf(from),
+      source: this.#options.groupOf(from.remote),
+      isProven: from.peer !== undefined,
+    };
+    return this.#options.providers.accept(
+      nowMs,
+      { key, contact: { id: sender, addresses }, lifetimeMs, meta },
+      origin,
+    );
   }
 
   /**
@@ -81,13 +88,13 @@ export class ProviderAnswers {
     { key, cursor, admits }: ProvidersAsked,
     maxBytes: number,
   ): { readonly providers: readonly Provider[]; readonly cursor: Uint8Array } {
-    const { keeper, own } = this.#options;
-    const ourselves = cursor.length === 0 ? own(key) : undefined;
+    const { providers, announcer } = this.#options;
+    const ourselves = cursor.length === 0 ? announcer.provider(key) : undefined;
     const ownBytes = ourselves === undefined ? 0 : providerBytes(ourselves);
     if (ourselves === undefined || !admits(ourselves.contact) || ownBytes > maxBytes)
-      return keeper.page(nowMs, key, { cursor, maxBytes, maxCount: maxContacts, admits });
+      return providers.page(nowMs, key, { cursor, maxBytes, maxCount: maxContacts, admits });
     const request = { cursor, maxBytes: maxBytes - ownBytes, maxCount: maxContacts - 1, admits };
-    const page = keeper.page(nowMs, key, request);
+    const page = providers.page(nowMs, key, request);
     return { providers: [ourselves, ...page.providers], cursor: page.cursor };
   }
 }

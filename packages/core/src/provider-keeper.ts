@@ -19,7 +19,7 @@
 import type { AddressCodec } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import { HookError } from "./errors.ts";
-import type { Report } from "./hooks.ts";
+import type { Reporter } from "./hooks.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import { maxIdBytes, NodeId } from "./node-id.ts";
@@ -31,7 +31,7 @@ import { maxOrdered, type ProviderOrder, readCursor, visitPlaces, writeCursor } 
 import type { RandomSource } from "./random-source.ts";
 import type { Cursor, RecordKey, RecordStore, StoredRecord } from "./record.ts";
 import type { Gauge } from "./stats.ts";
-import { CallbackTimer, type Timer, TimerQueue } from "./timers.ts";
+import { CallbackTimer, PartTimer, type Timer, TimerQueue } from "./timers.ts";
 
 export type ProviderLimits = Pick<
   NodeLimits,
@@ -44,7 +44,7 @@ export type ProviderLimits = Pick<
   | "maxProvidersPerSourceAndKey"
 >;
 
-export interface ProviderKeeperOptions {
+export interface ProviderKeeperOptions extends Reporter {
   /** Its providers are taken over at construction; records of other kinds, or that cannot be read, stay untouched. */
   readonly store: RecordStore;
   readonly addresses: AddressCodec;
@@ -53,7 +53,6 @@ export interface ProviderKeeperOptions {
   readonly random: Pick<RandomSource, "u32">;
   /** The node's own: one timer in it expires what is due. */
   readonly timers: TimerQueue;
-  readonly report: Report;
 }
 
 /** What a provider asks us to keep. */
@@ -128,35 +127,31 @@ export function providerBytes({ contact, meta }: Pick<Provider, "contact" | "met
 
 export class ProviderKeeper {
   readonly #options: ProviderKeeperOptions;
-  readonly #limits: ProviderLimits;
   readonly #keys = new LeanMap<string, KeyEntry>();
   readonly #bySource = new LeanMap<string, number>();
   readonly #expiries = new TimerQueue();
-  readonly #expiry = new CallbackTimer("provider expires", (nowMs) => {
-    this.expire(nowMs);
-    this.#arm();
-  });
+  /** The node's own timer for the next of them. */
+  readonly #expiry = new PartTimer("provider expires", this);
   #size = 0;
   #bytes = 0;
 
   constructor(options: ProviderKeeperOptions) {
     this.#options = options;
-    this.#limits = options.limits;
     this.#load();
     this.#arm();
   }
 
   get providers(): Gauge {
-    return { used: this.#size, limit: this.#limits.maxProviders };
+    return { used: this.#size, limit: this.#options.limits.maxProviders };
   }
 
   /** Bytes of their addresses and metadata. */
   get providerBytes(): Gauge {
-    return { used: this.#bytes, limit: this.#limits.maxProviderBytes };
+    return { used: this.#bytes, limit: this.#options.limits.maxProviderBytes };
   }
 
   get providerKeys(): Gauge {
-    return { used: this.#keys.size, limit: this.#limits.maxProviderKeys };
+    return { used: this.#keys.size, limit: this.#options.limits.maxProviderKeys };
   }
 
   /** Sources that have a provider here; at most as many as there are providers. */
@@ -182,7 +177,7 @@ export class ProviderKeeper {
     if (meta.length > maxProviderMetaBytes) return "tooLarge";
     const body = writeProviderBody(contact.addresses, meta);
     if (!this.#hasRoom(key, held, body.length, origin.source)) return "full";
-    const expiresAtMs = nowMs + Math.min(lifetimeMs, this.#limits.providerLifetimeMs);
+    const expiresAtMs = nowMs + Math.min(lifetimeMs, this.#options.limits.providerLifetimeMs);
     if (!this.#store(nowMs, key, contact.id, body, expiresAtMs)) return "full";
     const kept = body.subarray(body.length - meta.length);
     this.#index(key, { contact, meta: kept }, body.length, origin, expiresAtMs);
@@ -215,6 +210,12 @@ export class ProviderKeeper {
     return this.#expiries.earliest?.atMs;
   }
 
+  /** @internal its timer has come due */
+  onDue(nowMs: InstantMs): void {
+    this.expire(nowMs);
+    this.#arm();
+  }
+
   /** Removes what has expired. Early and repeated calls do nothing. */
   expire(nowMs: InstantMs): void {
     this.#expiries.run(nowMs);
@@ -234,13 +235,13 @@ export class ProviderKeeper {
   /** A count that no list of ours had would only cost us time. */
   #resume(cursor: Uint8Array, list: readonly Held[]): ProviderOrder | undefined {
     const order = readCursor(cursor);
-    const longest = Math.max(this.#limits.maxProvidersPerKey, list.length);
+    const longest = Math.max(this.#options.limits.maxProvidersPerKey, list.length);
     return order === undefined || order.count > longest ? undefined : order;
   }
 
   /** Whether a provider may have `bytes`: what stands there now makes room. */
   #hasRoom(key: RecordKey, held: Held | undefined, bytes: number, source: string | undefined): boolean {
-    const limits = this.#limits;
+    const limits = this.#options.limits;
     const entry = this.#keys.get(key.key);
     if (entry === undefined && this.#keys.size >= limits.maxProviderKeys) return false;
     if (held === undefined) {

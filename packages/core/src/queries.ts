@@ -16,12 +16,13 @@ import { FindProvidersQuery } from "./find-providers-query.ts";
 import { FindQuery } from "./find-query.ts";
 import { GetQuery } from "./get-query.ts";
 import { Lookup } from "./lookup.ts";
-import type { InstantMs, Path } from "./machine.ts";
+import type { InstantMs, Path, Transmit } from "./machine.ts";
+import type { Maintenance } from "./maintenance.ts";
 import { NetworkSize } from "./network-size.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
-import type { RequestType, WireRecord } from "./protocol.ts";
+import type { Protocol, WireRecord } from "./protocol.ts";
 import { noCursor, type ProviderKeeper } from "./provider-keeper.ts";
 import { PutQuery } from "./put-query.ts";
 import type { Query } from "./query.ts";
@@ -48,14 +49,14 @@ export interface QueriesOptions {
   readonly keeper: RecordKeeper;
   readonly providers: ProviderKeeper;
   readonly history: PeerHistory;
-  /** Requests that the protocol has. */
-  readonly requests: ReadonlySet<RequestType>;
+  readonly protocol: Pick<Protocol, "requests">;
   readonly events: EventQueue;
-  readonly groupOf: (address: Address) => string | undefined;
-  readonly unixMs: () => number | undefined;
-  readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
-  readonly onJoined: (nowMs: InstantMs) => void;
-  readonly onRecordsChanged: (nowMs: InstantMs) => void;
+  readonly maintenance: Pick<Maintenance, "onRecordsChanged">;
+  groupOf(address: Address): string | undefined;
+  unixMs(): number | undefined;
+  onMisbehaved(from: Path, code: RemoteErrorCode): void;
+  /** A walk to our own id is over. */
+  onJoined(nowMs: InstantMs): void;
 }
 
 type OnEnd = (nowMs: InstantMs, finished: QueryFinished) => void;
@@ -82,25 +83,14 @@ const unsupported: QueryResult = {
 
 export class Queries implements AnnouncerQueries {
   readonly #options: QueriesOptions;
-  readonly #limits: NodeLimits;
   readonly #pool: QueryPool;
   readonly #size = new NetworkSize();
   readonly #room: SendRoom;
 
   constructor(options: QueriesOptions) {
-    const { limits, timers, rpc, history, events } = options;
     this.#options = options;
-    this.#limits = limits;
-    this.#room = new SendRoom(limits);
-    this.#pool = new QueryPool({
-      limits,
-      timers,
-      rpc,
-      onFinished: (event) => events.push(event),
-      onProgress: (query) => events.progressed(query),
-      isSuspect: (nowMs, { addresses }) =>
-        addresses.every((address) => history.isSuspect(nowMs, address.key)),
-    });
+    this.#room = new SendRoom(options.limits);
+    this.#pool = new QueryPool(options);
   }
 
   get size(): number {
@@ -130,7 +120,9 @@ export class Queries implements AnnouncerQueries {
     return { type: "queryProgressed", query: id, step, result: query.result(), ...explained };
   }
 
-  pollTransmit: QueryPool["pollTransmit"] = (nowMs, into) => this.#pool.pollTransmit(nowMs, into);
+  pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    return this.#pool.pollTransmit(nowMs, into);
+  }
 
   cancel(nowMs: InstantMs, id: QueryId): boolean {
     return this.#pool.cancel(nowMs, id);
@@ -146,12 +138,12 @@ export class Queries implements AnnouncerQueries {
   }
 
   bootstrap(nowMs: InstantMs, seeds: readonly Seed[], options: QueryOptions): QueryId {
-    const { self, table, onJoined } = this.#options;
-    const resolved = this.#resolve(options, this.#limits.bucketSize);
+    const { self, table } = this.#options;
+    const resolved = this.#resolve(options, this.#options.limits.bucketSize);
     const walk = this.#lookup(nowMs, self, resolved);
-    walk.addSeeds(table.closest(self, this.#limits.bucketSize));
+    walk.addSeeds(table.closest(self, this.#options.limits.bucketSize));
     const finish: OnEnd = (endMs, finished) => {
-      if (finished.end === "converged") onJoined(endMs);
+      if (finished.end === "converged") this.#options.onJoined(endMs);
     };
     return this.#begin(nowMs, new BootstrapQuery(walk, seeds), resolved, { walk, finish });
   }
@@ -161,35 +153,36 @@ export class Queries implements AnnouncerQueries {
   }
 
   findNode(nowMs: InstantMs, target: NodeId, options: QueryOptions): QueryId {
-    const resolved = this.#resolve(options, this.#limits.findResults);
+    const resolved = this.#resolve(options, this.#options.limits.findResults);
     const walk = this.#walk(nowMs, target, resolved);
     return this.#begin(nowMs, new FindQuery(walk), resolved, { walk });
   }
 
   get(nowMs: InstantMs, key: RecordKey, options: QueryOptions): QueryId {
-    const { keeper, unixMs, onMisbehaved } = this.#options;
-    const resolved = this.#resolve(options, this.#limits.findResults);
+    const { keeper } = this.#options;
+    const resolved = this.#resolve(options, this.#options.limits.findResults);
     const walk = this.#walk(nowMs, key, resolved);
     const query = new GetQuery({
       walk,
       key,
       types: keeper.types,
-      unixMs,
+      unixMs: () => this.#options.unixMs(),
       quorum: resolved.quorum,
       local: toWire(nowMs, keeper.get(nowMs, key)),
-      onInvalid: (from) => onMisbehaved(from, "invalidValue"),
+      onInvalid: (from) => this.#options.onMisbehaved(from, "invalidValue"),
     });
     return this.#begin(nowMs, query, resolved);
   }
 
   put(nowMs: InstantMs, record: DhtRecord, options: QueryOptions): QueryId {
-    const { keeper, unixMs, onRecordsChanged } = this.#options;
-    const resolved = this.#resolve(options, this.#limits.bucketSize);
-    const wire = keeper.types.toWire(unixMs(), record);
+    const { keeper, maintenance } = this.#options;
+    const unixMs = this.#options.unixMs();
+    const resolved = this.#resolve(options, this.#options.limits.bucketSize);
+    const wire = keeper.types.toWire(unixMs, record);
     const id = this.#put(nowMs, wire, resolved);
     if (options.keep ?? true) {
-      keeper.keepOwn(nowMs, unixMs(), record);
-      onRecordsChanged(nowMs);
+      keeper.keepOwn(nowMs, unixMs, record);
+      maintenance.onRecordsChanged(nowMs);
     }
     return id;
   }
@@ -202,7 +195,7 @@ export class Queries implements AnnouncerQueries {
       if (isTaken) this.#room.giveBack(peer, body.length);
     });
     if (!isTaken) query.refuse("busy");
-    else if (!this.#options.requests.has("application")) query.refuse("unsupported");
+    else if (!this.#options.protocol.requests.has("application")) query.refuse("unsupported");
     return this.#begin(nowMs, query, resolved);
   }
 
@@ -211,7 +204,10 @@ export class Queries implements AnnouncerQueries {
     if (this.#pool.full) return false;
     // Our own neighbourhood should be known whole.
     const isSelf = target.equals(this.#options.self);
-    const resolved = this.#resolve({}, isSelf ? this.#limits.bucketSize : this.#limits.findResults);
+    const resolved = this.#resolve(
+      {},
+      isSelf ? this.#options.limits.bucketSize : this.#options.limits.findResults,
+    );
     const walk = this.#walk(nowMs, target, resolved);
     this.#begin(nowMs, new FindQuery(walk), resolved, { walk, finish: onEnd, isOwn: true });
     return true;
@@ -222,12 +218,12 @@ export class Queries implements AnnouncerQueries {
     if (this.#pool.full) return false;
     const wire = toWire(nowMs, record) as WireRecord;
     const ending = { finish: onEnd, isOwn: true };
-    this.#put(nowMs, wire, this.#resolve({}, this.#limits.bucketSize), ending);
+    this.#put(nowMs, wire, this.#resolve({}, this.#options.limits.bucketSize), ending);
     return true;
   }
 
   admit(options: QueryOptions): ResolvedQueryOptions {
-    return this.#resolve(options, this.#limits.bucketSize);
+    return this.#resolve(options, this.#options.limits.bucketSize);
   }
 
   announce(
@@ -238,7 +234,7 @@ export class Queries implements AnnouncerQueries {
     onEnd: OnAnnounced,
     isOwn = false,
   ): QueryId {
-    if (!this.#options.requests.has("addProvider")) {
+    if (!this.#options.protocol.requests.has("addProvider")) {
       const finish: OnEnd = (endMs, finished) => onEnd(endMs, finished, []);
       return this.#begin(nowMs, new RefusedQuery(unsupported), options, { finish, isOwn });
     }
@@ -263,13 +259,13 @@ export class Queries implements AnnouncerQueries {
   }
 
   findProviders(nowMs: InstantMs, key: RecordKey, options: FindProvidersOptions): QueryId {
-    const { self, providers, requests } = this.#options;
-    const limit = resolveProviderLimit(this.#limits, options.limit);
-    const resolved = this.#resolve(options, this.#limits.findResults);
+    const { self, providers, protocol } = this.#options;
+    const limit = resolveProviderLimit(this.#options.limits, options.limit);
+    const resolved = this.#resolve(options, this.#options.limits.findResults);
     const admits = ({ id }: Contact) => !id.equals(self);
     const page = { cursor: noCursor, maxBytes: Number.POSITIVE_INFINITY, maxCount: limit, admits };
     const local = providers.page(nowMs, key, page).providers;
-    if (!requests.has("getProviders")) {
+    if (!protocol.requests.has("getProviders")) {
       const result: QueryResult = { type: "providers", providers: local, contacts: [] };
       return this.#begin(nowMs, new RefusedQuery(result), resolved);
     }
@@ -280,7 +276,7 @@ export class Queries implements AnnouncerQueries {
       self,
       limit,
       parallelism: resolved.parallelism,
-      longestMs: this.#limits.providerLifetimeMs,
+      longestMs: this.#options.limits.providerLifetimeMs,
       local,
     });
     return this.#begin(nowMs, query, resolved);
@@ -326,7 +322,7 @@ export class Queries implements AnnouncerQueries {
       this.#options.events.push({ type: "error", error: new KadError("denseNeighbourhood", message) });
       return;
     }
-    if (ids.length >= this.#limits.findResults) this.#size.onLookup(nowMs, walk.target, ids);
+    if (ids.length >= this.#options.limits.findResults) this.#size.onLookup(nowMs, walk.target, ids);
   }
 
   /** Where liars crowd around a key, a put goes on until it has reached as far as honest nodes are expected. */
@@ -343,7 +339,7 @@ export class Queries implements AnnouncerQueries {
   #walk(nowMs: InstantMs, target: NodeId, options: ResolvedQueryOptions): Walk {
     const { table } = this.#options;
     table.onLookup(nowMs, target);
-    const seeds = table.closest(target, Math.max(this.#limits.bucketSize, options.results));
+    const seeds = table.closest(target, Math.max(this.#options.limits.bucketSize, options.results));
     const walk =
       options.paths === 1
         ? this.#lookup(nowMs, target, options)
@@ -361,9 +357,9 @@ export class Queries implements AnnouncerQueries {
     target: NodeId,
     { results, parallelism, trace }: ResolvedQueryOptions,
   ): ConstructorParameters<typeof Lookup>[0] {
-    const { self, groupOf, table } = this.#options;
+    const { self, table } = this.#options;
     trace?.begin(nowMs, target);
-    const { stalledParallelism, maxCandidates, maxPerSubnetInLookup } = this.#limits;
+    const { stalledParallelism, maxCandidates, maxPerSubnetInLookup } = this.#options.limits;
     return {
       target,
       self,
@@ -372,7 +368,7 @@ export class Queries implements AnnouncerQueries {
       stalledParallelism,
       maxCandidates,
       maxPerSubnet: maxPerSubnetInLookup,
-      groupOf,
+      groupOf: (address) => this.#options.groupOf(address),
       reserves: () => table.closest(target, maxCandidates),
       onSkip: trace === undefined ? undefined : (contact, reason) => trace.skipped(contact, reason),
     };
@@ -380,13 +376,13 @@ export class Queries implements AnnouncerQueries {
 
   /** The first thing that every query does: a refusal leaves all as it was. */
   #resolve(options: QueryOptions, results: number): ResolvedQueryOptions {
-    const resolved = resolveQueryOptions(this.#limits, options, results);
+    const resolved = resolveQueryOptions(this.#options.limits, options, results);
     this.#checkRoom();
     return resolved;
   }
 
   #checkRoom(): void {
-    const { maxQueries } = this.#limits;
+    const { maxQueries } = this.#options.limits;
     if (this.#pool.full)
       throw new UsageError("tooMany", `queries: ${this.#pool.size}; allowed at once are ${maxQueries}`);
   }

@@ -6,11 +6,13 @@
  */
 
 import type { Seed } from "./contact.ts";
+import type { EventQueue } from "./event-queue.ts";
 import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
 import type { Explanation, QueryTrace } from "./explanation.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
 import type { NodeLimits } from "./options.ts";
+import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { RequestType, ResponseMessage } from "./protocol.ts";
 import type { Asked, Query } from "./query.ts";
@@ -22,11 +24,10 @@ export interface QueryPoolOptions {
   readonly limits: NodeLimits;
   readonly timers: TimerQueue;
   readonly rpc: Rpc;
-  /** A query that a caller began has ended. */
-  readonly onFinished: (event: QueryFinished) => void;
-  readonly onProgress: (query: QueryId) => void;
-  /** A peer known to be failing: a walk asks it, but does not wait for it. */
-  readonly isSuspect: (nowMs: InstantMs, to: Seed) => boolean;
+  /** Hears of queries that have progressed, and of those that have ended with nobody else to tell. */
+  readonly events: Pick<EventQueue, "push" | "progressed">;
+  /** Peers known to be failing: a walk asks them, but does not wait for them. */
+  readonly history: Pick<PeerHistory, "isSuspect">;
 }
 
 /** How a query is run; the query itself knows nothing of it. */
@@ -209,7 +210,7 @@ export class QueryPool {
 
   /** @internal its result may have changed */
   onProgress({ settings, hasEnded, queryId }: RunningQuery): void {
-    if (settings.progress && !hasEnded) this.#options.onProgress(queryId);
+    if (settings.progress && !hasEnded) this.#options.events.progressed(queryId);
   }
 
   /** @internal */
@@ -232,18 +233,18 @@ export class QueryPool {
       ...(explanation === undefined ? {} : { explanation }),
     };
     query.release?.();
-    if (settings.onEnd === undefined) this.#options.onFinished(finished);
+    if (settings.onEnd === undefined) this.#options.events.push(finished);
     else settings.onEnd(nowMs, finished);
   }
 
   #ask(nowMs: InstantMs, running: RunningQuery, asked: Asked, into: Uint8Array): Transmit | undefined {
-    const { rpc, isSuspect } = this.#options;
+    const { rpc, history } = this.#options;
     const request = rpc.create(asked.to, asked.body, running, asked.retries);
     running.requests.add(request);
     running.requestCount++;
     running.settings.trace?.add(nowMs, asked.to, { type: "asked", request: asked.body.type });
     const mayPass = isOfWalk(asked.body.type) && asked.retries === undefined;
-    const suspect = mayPass && isSuspect(nowMs, asked.to);
+    const suspect = mayPass && asked.to.addresses.every((address) => history.isSuspect(nowMs, address.key));
     const transmit = rpc.begin(nowMs, request, into);
     if (suspect && transmit !== undefined) rpc.expectNothing(nowMs, request);
     return transmit;

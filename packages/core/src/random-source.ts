@@ -3,22 +3,22 @@
  * than its bytes, and a buffer for each user of numbers would cost more than all of them.
  */
 import { HookError } from "./errors.ts";
-import type { Report } from "./hooks.ts";
+import type { Reporter } from "./hooks.ts";
 import { readU32 } from "./wire/reader.ts";
 
 const bytesPerDraw = 128;
 
 export class RandomSource {
   readonly #random: { fill(into: Uint8Array): void };
-  readonly #report: Report;
+  readonly #reporter: Reporter;
   /** The last draw, used from its front. */
   #bytes: Uint8Array | undefined = undefined;
   #at = bytesPerDraw;
 
-  /** @param report told of what `random` throws */
-  constructor(random: { fill(into: Uint8Array): void }, report: Report) {
+  /** @param reporter told of what `random` throws */
+  constructor(random: { fill(into: Uint8Array): void }, reporter: Reporter) {
     this.#random = random;
-    this.#report = report;
+    this.#reporter = reporter;
   }
 
   /** 0 to 2^32 − 1; `undefined`: the hook threw, and nothing that must not be guessed may be made. */
@@ -44,7 +44,7 @@ export class RandomSource {
       this.#random.fill(into);
       return true;
     } catch (error) {
-      this.#report(new HookError("random", error));
+      this.#reporter.report(new HookError("random", error));
       return false;
     }
   }

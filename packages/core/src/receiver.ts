@@ -22,28 +22,25 @@ export interface ReceiverOptions {
   readonly rpc: Rpc;
   readonly responder: Responder;
   readonly neighbours: Neighbours;
-  readonly unixMs: () => number | undefined;
-  readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
+  unixMs(): number | undefined;
+  onMisbehaved(from: Path, code: RemoteErrorCode): void;
 }
 
 export class Receiver {
   readonly #options: ReceiverOptions;
-  readonly #counters: Counters;
   #closed = false;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    this.#counters = options.counters;
   }
 
   /** `bytes` is borrowed. */
   onMessage(nowMs: InstantMs, from: Path, bytes: Uint8Array): void {
-    const counters = this.#counters;
+    const { id, protocol, counters, health } = this.#options;
     if (this.#closed) {
       counters.dropped.add("closed");
       return;
     }
-    const { id, protocol, health } = this.#options;
     counters.messagesReceived++;
     counters.bytesReceived += bytes.length;
     health.onInput(nowMs);
@@ -62,36 +59,36 @@ export class Receiver {
   }
 
   #onMalformed(nowMs: InstantMs, { reason, requestId }: Malformed, from: Path, bytes: number): void {
-    const { responder, onMisbehaved } = this.#options;
-    this.#counters.dropped.add(reason);
-    if (isFault(reason)) onMisbehaved(from, "malformed");
+    const { responder } = this.#options;
+    this.#options.counters.dropped.add(reason);
+    if (isFault(reason)) this.#options.onMisbehaved(from, "malformed");
     if (requestId === undefined || !responder.admit(nowMs, from)) return;
     responder.refuse(requestId, from, reason === "unknownRequest" ? "unsupported" : "malformed", bytes);
   }
 
   #dropSender(from: Path, reason: "ownId" | "wrongSender"): void {
-    this.#counters.dropped.add(reason);
+    this.#options.counters.dropped.add(reason);
     this.#options.onMisbehaved(from, reason);
   }
 
   #onRequest(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
-    const { responder, neighbours, unixMs } = this.#options;
+    const { responder, neighbours } = this.#options;
     if (!responder.admit(nowMs, from)) return;
-    this.#counters.requestsReceived++;
-    responder.onRequest(nowMs, message, from, unixMs(), bytes);
+    this.#options.counters.requestsReceived++;
+    responder.onRequest(nowMs, message, from, this.#options.unixMs(), bytes);
     neighbours.onAsked(nowMs, message, from, bytes);
   }
 
   #onResponse(nowMs: InstantMs, message: ResponseMessage, from: Path): void {
-    const { rpc, neighbours, onMisbehaved } = this.#options;
+    const { rpc, neighbours } = this.#options;
     const outcome = rpc.onResponse(nowMs, message, from);
     if (outcome.type === "dropped") {
-      this.#counters.dropped.add(outcome.reason);
+      this.#options.counters.dropped.add(outcome.reason);
       if (outcome.reason === "wrongSource" || outcome.reason === "wrongType")
-        onMisbehaved(from, "unexpectedResponse");
+        this.#options.onMisbehaved(from, "unexpectedResponse");
       return;
     }
-    this.#counters.responsesReceived++;
+    this.#options.counters.responsesReceived++;
     const { request } = outcome;
     const { owner } = request;
     const expected = request.to.id;

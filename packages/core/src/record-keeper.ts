@@ -21,7 +21,8 @@
  * - A store that throws is reported as a {@link HookError} and counts as full, or as having nothing.
  */
 import { copyBytes } from "./bytes.ts";
-import { HookError, type KadError, UsageError } from "./errors.ts";
+import { HookError, UsageError } from "./errors.ts";
+import type { Reporter } from "./hooks.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
@@ -37,15 +38,13 @@ export type RecordLimits = Pick<
   "maxRecords" | "maxRecordBytes" | "maxRecordsPerSource" | "valueLifetimeMs" | "republishIntervalMs"
 >;
 
-export interface RecordKeeperOptions {
+export interface RecordKeeperOptions extends Reporter {
   /** Our own id: what makes the hour of passing on different from other holders'. */
   readonly id: NodeId;
   /** Its values are taken over at construction; records of other kinds or of unknown types stay untouched in it. */
   readonly store: RecordStore;
   readonly types: RecordTypes;
   readonly limits: RecordLimits;
-  /** Told of every hook that throws; must not throw itself. */
-  readonly report: (error: KadError) => void;
 }
 
 export type AcceptOutcome =
@@ -55,10 +54,7 @@ export type AcceptOutcome =
 
 export class RecordKeeper {
   readonly types: RecordTypes;
-  readonly #id: NodeId;
-  readonly #store: RecordStore;
-  readonly #limits: RecordLimits;
-  readonly #report: (error: KadError) => void;
+  readonly #options: RecordKeeperOptions;
   readonly #held = new LeanMap<string, Held>();
   readonly #expiries = new TimerQueue();
   readonly #republishes = new TimerQueue();
@@ -70,21 +66,18 @@ export class RecordKeeper {
 
   constructor(options: RecordKeeperOptions) {
     this.types = options.types;
-    this.#id = options.id;
-    this.#store = options.store;
-    this.#limits = options.limits;
-    this.#report = options.report;
+    this.#options = options;
     this.#load();
   }
 
   /** Records held for others. */
   get records(): Gauge {
-    return { used: this.#others, limit: this.#limits.maxRecords };
+    return { used: this.#others, limit: this.#options.limits.maxRecords };
   }
 
   /** Bytes of their bodies. */
   get recordBytes(): Gauge {
-    return { used: this.#othersBytes, limit: this.#limits.maxRecordBytes };
+    return { used: this.#othersBytes, limit: this.#options.limits.maxRecordBytes };
   }
 
   /** Records of our own that are renewed. */
@@ -112,7 +105,7 @@ export class RecordKeeper {
     const refusal = this.types.refusalOf(unixMs, record);
     if (refusal !== undefined) return refused(refusal);
     if (!(record.lifetimeMs > 0)) return refused("invalidRecord");
-    const expiresAtMs = nowMs + Math.min(record.lifetimeMs, this.#limits.valueLifetimeMs);
+    const expiresAtMs = nowMs + Math.min(record.lifetimeMs, this.#options.limits.valueLifetimeMs);
     const held = this.#held.get(record.key.key);
     const current = held === undefined ? undefined : this.#read(held);
     if (current === "failed") return refused("full");
@@ -155,7 +148,7 @@ export class RecordKeeper {
     const body = copyBytes(record.body);
     const choice = current === undefined ? 1 : this.#compare(unixMs, { typeCode, body }, current);
     if (choice === undefined || choice < 0) return "superseded";
-    const longestMs = this.#limits.valueLifetimeMs;
+    const longestMs = this.#options.limits.valueLifetimeMs;
     let expiresAtMs = nowMs + Math.min(record.lifetimeMs ?? longestMs, longestMs);
     const stored = { kind: "value", typeCode, key, body, expiresAtMs, storedAtMs: nowMs } as const;
     if (record.lifetimeMs === undefined) {
@@ -222,7 +215,7 @@ export class RecordKeeper {
   #load(): void {
     let cursor: Cursor | undefined;
     for (;;) {
-      const page = this.#guard(() => this.#store.entries(cursor, loadPageSize));
+      const page = this.#guard(() => this.#options.store.entries(cursor, loadPageSize));
       for (const record of page?.records ?? []) {
         const isKnown = record.kind === "value" && this.types.nameOf(record.typeCode) !== undefined;
         if (isKnown && !this.#held.has(record.key.key)) this.#index(record, undefined);
@@ -235,7 +228,7 @@ export class RecordKeeper {
 
   /** `undefined` when the store has lost it, which ends its entry here too. */
   #read(held: Held): StoredRecord | undefined | "failed" {
-    const found = this.#guard(() => ({ record: this.#store.get(held.key) }));
+    const found = this.#guard(() => ({ record: this.#options.store.get(held.key) }));
     if (found === undefined) return "failed";
     if (found.record === undefined) this.#unindex(held);
     return found.record;
@@ -284,13 +277,13 @@ export class RecordKeeper {
 
   /** `undefined`: the store refused, and all is as it was. */
   #renew(nowMs: InstantMs, own: StoredRecord): StoredRecord | undefined {
-    const renewed = { ...own, expiresAtMs: nowMs + this.#limits.valueLifetimeMs };
+    const renewed = { ...own, expiresAtMs: nowMs + this.#options.limits.valueLifetimeMs };
     return this.#write(renewed, undefined) ? renewed : undefined;
   }
 
   /** Whether others may have `bytes` under `key`: what stands there now makes room, and what does not grow fits. */
   #hasRoom(key: RecordKey, bytes: number, source: string | undefined): boolean {
-    const { maxRecords, maxRecordBytes, maxRecordsPerSource } = this.#limits;
+    const { maxRecords, maxRecordBytes, maxRecordsPerSource } = this.#options.limits;
     const held = this.#held.get(key.key);
     const replaced = held === undefined || held.own ? undefined : held;
     if (replaced === undefined && this.#others >= maxRecords) return false;
@@ -302,7 +295,7 @@ export class RecordKeeper {
 
   /** Hands the record to the store, and to the index only if that took it. */
   #write(record: StoredRecord, source: string | undefined): boolean {
-    if (this.#guard(() => this.#store.put(record)) !== "stored") return false;
+    if (this.#guard(() => this.#options.store.put(record)) !== "stored") return false;
     const replaced = this.#held.get(record.key.key);
     if (replaced !== undefined) this.#unindex(replaced);
     this.#index(record, source);
@@ -311,7 +304,7 @@ export class RecordKeeper {
 
   #remove(held: Held): void {
     this.#unindex(held);
-    this.#guard(() => this.#store.delete(held.key));
+    this.#guard(() => this.#options.store.delete(held.key));
   }
 
   #index(record: StoredRecord, source: string | undefined): void {
@@ -350,8 +343,8 @@ export class RecordKeeper {
   }
 
   #scheduleRepublish(fromMs: InstantMs, held: Held): void {
-    const intervalMs = this.#limits.republishIntervalMs;
-    const atMs = fromMs + intervalMs * (1 + spread(held.key, this.#id) / 8);
+    const intervalMs = this.#options.limits.republishIntervalMs;
+    const atMs = fromMs + intervalMs * (1 + spread(held.key, this.#options.id) / 8);
     if (held.own || atMs < held.expiry.atMs) this.#republishes.set(held.republish, atMs);
     else this.#republishes.clear(held.republish);
   }
@@ -360,7 +353,7 @@ export class RecordKeeper {
     try {
       return call();
     } catch (error) {
-      this.#report(new HookError("store", error));
+      this.#options.report(new HookError("store", error));
       return undefined;
     }
   }

@@ -5,20 +5,17 @@
  * {@link HookError} and counts as a refusal, so no message of a peer can throw through the node.
  */
 import { copyBytes } from "./bytes.ts";
-import { HookError, type KadError, UsageError } from "./errors.ts";
+import { HookError, UsageError } from "./errors.ts";
+import type { Reporter } from "./hooks.ts";
 import { immutableValidator } from "./immutable-record.ts";
 import { openValidator } from "./open-record.ts";
 import type { NodeLimits } from "./options.ts";
 import type { RefusalReason, WireRecord } from "./protocol.ts";
 import { type DhtRecord, maxRecordBodyBytes, type RecordValidator, type Sha256 } from "./record.ts";
 
-export interface RecordTypesOptions {
-  /** By type name, beside the built-in `immutable` and `open`. */
-  readonly validators?: Readonly<Record<string, RecordValidator>>;
+export interface RecordTypesOptions extends Reporter {
   readonly sha256: Sha256;
   readonly limits: Pick<NodeLimits, "valueQuorum" | "valueLifetimeMs">;
-  /** Told of every hook that throws; must not throw itself. */
-  readonly report: (error: KadError) => void;
 }
 
 interface RecordType {
@@ -27,14 +24,17 @@ interface RecordType {
 }
 
 export class RecordTypes {
-  readonly #options: Omit<RecordTypesOptions, "validators">;
+  readonly #options: RecordTypesOptions;
   /** Few: looking through them costs less than a table of them would. */
   readonly #types: readonly RecordType[];
 
-  /** @throws UsageError `invalidOption` when a validator's fields are out of range, or a name or code is taken */
-  constructor(options: RecordTypesOptions) {
+  /**
+   * @param validators by type name, beside the built-in `immutable` and `open`
+   * @throws UsageError `invalidOption` when a validator's fields are out of range, or a name or code is taken
+   */
+  constructor(options: RecordTypesOptions, validators: Readonly<Record<string, RecordValidator>> = {}) {
     this.#options = options;
-    this.#types = withValidators(options.validators ?? {});
+    this.#types = withValidators(validators);
   }
 
   /** The type's byte on the wire; `undefined`: no such type here. */

@@ -12,8 +12,9 @@ import type { Counters } from "./counters.ts";
 import { HookError } from "./errors.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { RemoteErrorCode } from "./events.ts";
-import type { Report } from "./hooks.ts";
+import type { Reporter } from "./hooks.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
+import type { Maintenance } from "./maintenance.ts";
 import type { AnswerTo, MessageBox } from "./message-box.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeId } from "./node-id.ts";
@@ -47,28 +48,27 @@ interface Reply {
   readonly isAnswer: boolean;
 }
 
-export interface ResponderOptions {
+export interface ResponderOptions extends Reporter {
   readonly limits: NodeLimits;
   readonly counters: Counters;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
-  readonly providers: ProviderAnswers;
+  readonly providerAnswers: ProviderAnswers;
   /** What its hooks throw is caught here: without a token nothing is stored. */
   readonly tokens: WriteTokens;
-  readonly report: Report;
   readonly rates: RateLimiter;
   readonly writer: MessageWriter;
   readonly events: EventQueue;
   readonly box: MessageBox;
   /** We store nothing for others. */
   readonly isClient: boolean;
+  /** Told when a record was taken from somebody: its deadlines have changed. */
+  readonly maintenance: Pick<Maintenance, "onRecordsChanged">;
   /** The subnet that stored records are counted by; `undefined`: exempt. */
-  readonly groupOf: (address: Address) => string | undefined;
+  groupOf(address: Address): string | undefined;
   /** Whom requests are counted by; `undefined`: exempt. */
-  readonly sourceOf: (path: Path) => string | undefined;
-  readonly onMisbehaved: (from: Path, code: RemoteErrorCode) => void;
-  /** A record was taken from somebody: its deadlines have changed. */
-  readonly onStored: (nowMs: InstantMs) => void;
+  sourceOf(path: Path): string | undefined;
+  onMisbehaved(from: Path, code: RemoteErrorCode): void;
 }
 
 export class Responder {
@@ -92,13 +92,13 @@ export class Responder {
 
   /** `false`: dropped and counted, no work was done. */
   admit(nowMs: InstantMs, from: Path): boolean {
-    const { counters, limits, rates, sourceOf, onMisbehaved } = this.#options;
-    const source = sourceOf(from);
+    const { counters, limits, rates } = this.#options;
+    const source = this.#options.sourceOf(from);
     if (source !== undefined) {
       const verdict = rates.take(nowMs, source);
       if (verdict !== "allowed") {
         counters.dropped.add(verdict === "limited" ? "rateLimited" : "banned");
-        if (verdict === "newlyBanned") onMisbehaved(from, "rateLimited");
+        if (verdict === "newlyBanned") this.#options.onMisbehaved(from, "rateLimited");
         return false;
       }
     }
@@ -189,16 +189,16 @@ export class Responder {
     from: Path,
     unixMs: number | undefined,
   ): Plan {
-    const { keeper, groupOf, isClient, onStored } = this.#options;
+    const { keeper, isClient, maintenance } = this.#options;
     if (isClient) return this.#refusal("unsupported");
     if (from.peer === undefined && !this.#isToken(nowMs, from, record.key, token))
       return this.#refusal("badToken");
-    const outcome = keeper.accept(nowMs, unixMs, record, groupOf(from.remote));
+    const outcome = keeper.accept(nowMs, unixMs, record, this.#options.groupOf(from.remote));
     if (outcome.type === "refused") {
       if (outcome.reason === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
       return this.#refusal(outcome.reason);
     }
-    onStored(nowMs);
+    maintenance.onRecordsChanged(nowMs);
     return stored;
   }
 
@@ -208,11 +208,11 @@ export class Responder {
     body: Extract<Request, { type: "addProvider" }>,
     from: Path,
   ): Plan {
-    const { providers, isClient } = this.#options;
+    const { providerAnswers, isClient } = this.#options;
     if (isClient) return this.#refusal("unsupported");
     if (from.peer === undefined && !this.#isToken(nowMs, from, body.key, body.token))
       return this.#refusal("badToken");
-    const refusal = providers.add(nowMs, message, body, from);
+    const refusal = providerAnswers.add(nowMs, message, body, from);
     return refusal === undefined ? stored : this.#refusal(refusal);
   }
 
@@ -254,7 +254,9 @@ export class Responder {
       closest: () => this.#closest(reply, key),
     };
     const roomBytes = Math.min(into.length, to.path.remote.maxBytes, to.maxBytes);
-    return this.#options.providers.answer(nowMs, asked, roomBytes, (body) => this.#write(to, body, into));
+    return this.#options.providerAnswers.answer(nowMs, asked, roomBytes, (body) =>
+      this.#write(to, body, into),
+    );
   }
 
   #body(nowMs: InstantMs, reply: Reply, plan: Exclude<Plan, { type: "providers" }>): Response {

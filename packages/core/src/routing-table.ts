@@ -25,7 +25,7 @@ export interface RoutingTableOptions {
   readonly self: NodeId;
   readonly limits: NodeLimits;
   /** The subnet that limits count by; `undefined`: exempt. {@link AddressCodec.group} of the host. */
-  readonly groupOf: (address: Address) => string | undefined;
+  groupOf(address: Address): string | undefined;
 }
 
 /** What became of a peer that has answered. */
@@ -93,9 +93,9 @@ const removed: FailOutcome = Object.freeze({ type: "removed" });
 const kept: FailOutcome = Object.freeze({ type: "kept" });
 
 export class RoutingTable implements ReadonlyRoutingTable {
+  readonly #options: RoutingTableOptions;
   readonly #self: NodeId;
   readonly #limits: NodeLimits;
-  readonly #groupOf: (address: Address) => string | undefined;
   /** Never empty. */
   readonly #buckets: KBucket[];
   /** Entries by {@link NodeId.key}, those in replacement caches as well. */
@@ -105,10 +105,11 @@ export class RoutingTable implements ReadonlyRoutingTable {
   readonly #distances: Int32Array;
   #size = 0;
 
-  constructor({ self, limits, groupOf }: RoutingTableOptions) {
+  constructor(options: RoutingTableOptions) {
+    const { self, limits } = options;
+    this.#options = options;
     this.#self = self;
     this.#limits = limits;
-    this.#groupOf = groupOf;
     this.#subnets = new SubnetCounter(limits.maxPerSubnetInTable);
     this.#buckets = [new KBucket(limits, this.#subnets)];
     this.#distances = new Int32Array(limits.bucketSize);
@@ -152,7 +153,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const bucket = this.#bucketOf(contact.id);
     bucket.onAnswered(nowMs, known, origin);
     const merged = mergeAddresses(contact, known.contact);
-    if (merged !== known.contact) bucket.setContact(known, merged, this.#groups(merged));
+    if (merged !== known.contact) bucket.setContact(known, merged, this.#groups(merged.addresses));
     return updated;
   }
 
@@ -204,7 +205,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
   wouldFit(id: NodeId, address: Address): boolean {
     if (id.key === this.#self.key || this.#live(id) !== undefined) return false;
     const bucket = this.#bucketOf(id);
-    if (bucket.refusal(groupsOf([address], this.#groupOf), true) !== undefined) return false;
+    if (bucket.refusal(this.#groups([address]), true) !== undefined) return false;
     if (!bucket.full) return true;
     // Splitting helps where two contacts share prefixes of different length with us: never but in the last bucket.
     const shared = commonPrefixLength(this.#self, id);
@@ -298,8 +299,8 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return entry === undefined || entry.waiting ? undefined : entry;
   }
 
-  #groups({ addresses }: Contact): readonly string[] {
-    return groupsOf(addresses, this.#groupOf);
+  #groups(addresses: readonly Address[]): readonly string[] {
+    return groupsOf(addresses, (address) => this.#options.groupOf(address));
   }
 
   #bucketOf(id: NodeId): KBucket {
@@ -313,7 +314,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
   }
 
   #admit(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): InsertOutcome {
-    const entry = new BucketEntry(nowMs, contact, this.#groups(contact), origin === "incoming");
+    const entry = new BucketEntry(nowMs, contact, this.#groups(contact.addresses), origin === "incoming");
     const reason = this.#bucketOf(contact.id).refusal(entry.groups, entry.incomingOnly);
     return reason === undefined ? this.#place(nowMs, entry) : refused(reason);
   }
@@ -325,7 +326,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     entry.lastSeenMs = nowMs;
     entry.incomingOnly &&= origin === "incoming";
     entry.contact = mergeAddresses(contact, entry.contact);
-    entry.groups = this.#groups(entry.contact);
+    entry.groups = this.#groups(entry.contact.addresses);
     if (bucket.refusal(entry.groups, entry.incomingOnly) === undefined) return this.#place(nowMs, entry);
     this.#wait(bucket, entry);
     return cached;

@@ -10,7 +10,7 @@ import type { Seed } from "./contact.ts";
 import type { FailureReason } from "./events.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
 import { LeanMap } from "./lean-map.ts";
-import { Links } from "./links.ts";
+import { Links, type LinksOptions } from "./links.ts";
 import type { InstantMs, Path, SendFailure, Transmit } from "./machine.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeLimits } from "./options.ts";
@@ -21,7 +21,7 @@ import type { RandomSource } from "./random-source.ts";
 import { nextRequestId } from "./request-ids.ts";
 import { Ring } from "./ring.ts";
 import type { DropReason } from "./stats.ts";
-import { CallbackTimer, type TimerQueue } from "./timers.ts";
+import { Timer, type TimerQueue } from "./timers.ts";
 
 /** What the node learns of peers from their requests, whoever owns those. */
 export interface RpcObserver {
@@ -45,28 +45,30 @@ const expectedResponse: Readonly<Record<RequestType, readonly ResponseType[]>> =
   application: ["application"],
 };
 
-export interface RpcOptions {
+export interface RpcOptions extends LinksOptions {
   readonly limits: NodeLimits;
   readonly timers: TimerQueue;
   readonly history: PeerHistory;
   readonly writer: MessageWriter;
   /** Where there is no randomness nothing can be asked, for a request's id is its only secret. */
   readonly random: RandomSource;
-  readonly observer: RpcObserver;
-  /** Kinds of address that we can dial, as bits. */
-  readonly dialable: () => number;
-  /** Whether an address is one of ours: nobody else is to be found there. */
-  readonly isOwn: (address: Address) => boolean;
+  readonly neighbours: RpcObserver;
+}
+
+/** That it comes due is all: the driver polls then. */
+class WindowTurns extends Timer {
+  override readonly reason = "sendWindow";
+
+  override onDue(): void {}
 }
 
 export class Rpc implements RequestKeeper {
   readonly #options: RpcOptions;
-  readonly #limits: NodeLimits;
   /** By the low half of the attempt's id, which is also its tag. */
   readonly #attempts = new LeanMap<number, Attempt>();
   readonly #toSend = new Ring<PendingRequest>();
   readonly #window: InFlightWindow;
-  readonly #windowTurns: CallbackTimer = new CallbackTimer("sendWindow", () => undefined);
+  readonly #windowTurns: Timer = new WindowTurns();
   readonly #links: Links;
   #inFlight = 0;
   retransmissions = 0;
@@ -74,8 +76,7 @@ export class Rpc implements RequestKeeper {
 
   constructor(options: RpcOptions) {
     this.#options = options;
-    this.#limits = options.limits;
-    this.#links = new Links(options.dialable, options.isOwn);
+    this.#links = new Links(options);
     this.#window = new InFlightWindow(options.limits.inFlightWindowMs, options.limits.maxInFlightPerWindow);
   }
 
@@ -96,7 +97,7 @@ export class Rpc implements RequestKeeper {
 
   /** Whether another request may be begun now; where time alone brings room, a timer makes sure of another poll. */
   hasRoom(nowMs: InstantMs): boolean {
-    if (this.#inFlight >= this.#limits.maxInFlight || !this.#makeRoom(nowMs)) return false;
+    if (this.#inFlight >= this.#options.limits.maxInFlight || !this.#makeRoom(nowMs)) return false;
     const { free, freeAtMs } = this.#window.room(nowMs);
     if (!free && freeAtMs !== undefined) this.#options.timers.setEarlier(this.#windowTurns, freeAtMs);
     return free;
@@ -120,7 +121,7 @@ export class Rpc implements RequestKeeper {
     to: Seed,
     body: Request,
     owner: RequestOwner,
-    retries: number = this.#limits.retries,
+    retries: number = this.#options.limits.retries,
   ): PendingRequest {
     const addresses = this.#links.reachable(to.addresses);
     return new PendingRequest(this, {
@@ -150,7 +151,7 @@ export class Rpc implements RequestKeeper {
   begin(nowMs: InstantMs, request: PendingRequest, into: Uint8Array): Transmit | undefined {
     request.state = "inFlight";
     request.beganAtMs = nowMs;
-    request.hardAtMs = nowMs + this.#limits.hardTimeoutMs;
+    request.hardAtMs = nowMs + this.#options.limits.hardTimeoutMs;
     this.#inFlight++;
     this.requestsSent++;
     return this.#attempt(nowMs, request, into);
@@ -273,7 +274,7 @@ export class Rpc implements RequestKeeper {
   onDue(nowMs: InstantMs, request: PendingRequest): void {
     if (nowMs >= request.hardAtMs) {
       if (request.sendings > 0) this.#overdue(nowMs, request);
-      this.#options.observer.onTimedOut(nowMs, request);
+      this.#options.neighbours.onTimedOut(nowMs, request);
       this.fail(nowMs, request, "noAnswer");
       return;
     }
@@ -312,7 +313,7 @@ export class Rpc implements RequestKeeper {
         const isTried = request.attempts.some((attempt) => attempt.address === address);
         if (isTried) this.#options.history.onFailed(nowMs, address.key);
       }
-      this.#options.observer.onOverdue(nowMs, request);
+      this.#options.neighbours.onOverdue(nowMs, request);
     }
     this.#stopWaiting(nowMs, request);
   }
@@ -392,7 +393,7 @@ export class Rpc implements RequestKeeper {
 
   #scheduleNext(nowMs: InstantMs, request: PendingRequest, attempt: Attempt): void {
     const sent = request.sendings;
-    const { nextAddressDelayMs, softTimeoutJitterMs } = this.#limits;
+    const { nextAddressDelayMs, softTimeoutJitterMs } = this.#options.limits;
     if (sent < request.addresses.length) {
       request.nextAtMs = nowMs + nextAddressDelayMs;
     } else {
@@ -425,7 +426,7 @@ export class Rpc implements RequestKeeper {
     this.#forget(attempt);
     if (reason === "unreachable" || reason === "handshakeFailed" || reason === "wrongPeer") {
       this.#options.history.onFailed(nowMs, address.key);
-      this.#options.observer.onUnreachable(nowMs, request, address);
+      this.#options.neighbours.onUnreachable(nowMs, request, address);
     }
     if (request.sendings < request.addresses.length) this.enqueue(request);
     else if (request.attempts.every((other) => other.failed))
@@ -444,7 +445,9 @@ export class Rpc implements RequestKeeper {
       this.#forget(attempt);
       request.attempts.splice(request.attempts.indexOf(attempt), 1);
     }
-    request.nextAtMs = this.#links.isClosed(address) ? undefined : nowMs + this.#limits.nextAddressDelayMs;
+    request.nextAtMs = this.#links.isClosed(address)
+      ? undefined
+      : nowMs + this.#options.limits.nextAddressDelayMs;
     this.#arm(request);
     if (request.nextAtMs === undefined) this.enqueue(request);
   }
@@ -474,7 +477,7 @@ export class Rpc implements RequestKeeper {
 
   /** When too many are remembered, the oldest that nobody waits for is forgotten; `false` when all are waited for. */
   #makeRoom(nowMs: InstantMs): boolean {
-    if (this.#attempts.size < this.#limits.maxPendingRequests) return true;
+    if (this.#attempts.size < this.#options.limits.maxPendingRequests) return true;
     for (const { request } of this.#attempts.values()) {
       if (request.owner !== undefined && request.state !== "overdue") continue;
       this.fail(nowMs, request, "noAnswer");

@@ -23,6 +23,25 @@ export abstract class Timer {
   }
 }
 
+/**
+ * One of several timers of a part, which is told of all of them by name: a function for each would take as much room as
+ * the timer itself.
+ */
+export class PartTimer<Reason extends string> extends Timer {
+  override readonly reason: Reason;
+  readonly #part: { onDue(nowMs: InstantMs, reason: Reason): void };
+
+  constructor(reason: Reason, part: { onDue(nowMs: InstantMs, reason: Reason): void }) {
+    super();
+    this.reason = reason;
+    this.#part = part;
+  }
+
+  override onDue(nowMs: InstantMs): void {
+    this.#part.onDue(nowMs, this.reason);
+  }
+}
+
 /** A timer that calls a function. */
 export class CallbackTimer extends Timer {
   readonly reason: string;

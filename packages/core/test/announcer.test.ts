@@ -125,8 +125,7 @@ function setUp(): { announcer: Announcer; queries: Scripted; timers: TimerQueue 
     timers,
     random: randomSource(5),
     queries,
-    canProvide: () => true,
-    self: () => undefined,
+    own: { canProvide: true, contact: undefined },
   });
   return { announcer, queries, timers };
 }

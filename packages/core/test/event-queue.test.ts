@@ -9,7 +9,7 @@ const limits = resolveLimits({ maxQueuedEvents: 16, maxQueuedMessages: 2 });
 const from = { remote: tinyAddress("a"), dialable: true };
 
 function queueOf(makeProgress: (query: QueryId) => NodeEvent | undefined = progressOf(1)): EventQueue {
-  return new EventQueue(limits, makeProgress);
+  return new EventQueue({ limits, queries: { progress: makeProgress } });
 }
 
 function progressOf(step: number): (query: QueryId) => NodeEvent {

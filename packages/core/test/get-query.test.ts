@@ -51,12 +51,14 @@ function benchOf(
 ): Bench {
   const reported: KadError[] = [];
   const invalid: string[] = [];
-  const types = new RecordTypes({
-    validators: { first, proven, broken },
-    sha256,
-    limits: { valueQuorum: 8, valueLifetimeMs: 10_000 },
-    report: (error) => reported.push(error),
-  });
+  const types = new RecordTypes(
+    {
+      sha256,
+      limits: { valueQuorum: 8, valueLifetimeMs: 10_000 },
+      report: (error) => void reported.push(error),
+    },
+    { first, proven, broken },
+  );
   const query = new GetQuery({
     walk: walkTowardZero({ results: 4, parallelism: 4, ...walk }, ...seeds),
     key,

@@ -12,8 +12,11 @@ const id = NodeId.fromBytes(new Uint8Array(32).fill(7));
 const protocol = nativeProtocol({ addresses });
 const requestId = { high: 1, low: 2 };
 
-function writerOf(options: { readonly client?: boolean; readonly padded?: boolean } = {}): MessageWriter {
-  return new MessageWriter({ protocol, id, client: false, padded: false, dialable: () => 5, ...options });
+function writerOf(
+  options: { readonly isClient?: boolean; readonly padRequests?: boolean } = {},
+): MessageWriter {
+  const addresses = { dialable: 5 };
+  return new MessageWriter({ protocol, id, isClient: false, padRequests: false, addresses, ...options });
 }
 
 const findNode = { type: "findNode", target: id, wantToken: false } as const;
@@ -21,7 +24,7 @@ const findNode = { type: "findNode", target: id, wantToken: false } as const;
 describe("MessageWriter", () => {
   it("puts our id, what we are and what we can dial into every request", () => {
     const into = new Uint8Array(1_200);
-    const length = writerOf({ client: true }).request(to, requestId, { type: "ping" }, into) as number;
+    const length = writerOf({ isClient: true }).request(to, requestId, { type: "ping" }, into) as number;
     const message = protocol.decode(into.subarray(0, length)) as Message;
     expect(message).toMatchObject({ kind: "request", requestId, client: true, want: 5, addresses: [] });
     expect(message.sender.equals(id)).toBe(true);
@@ -43,7 +46,7 @@ describe("MessageWriter", () => {
   it("pads requests that may draw a large answer, when told to", () => {
     const into = new Uint8Array(1_200);
     const plain = writerOf().request(to, requestId, findNode, into) as number;
-    const padded = writerOf({ padded: true }).request(to, requestId, findNode, into) as number;
+    const padded = writerOf({ padRequests: true }).request(to, requestId, findNode, into) as number;
     expect(padded).toBeGreaterThan(plain);
   });
 

@@ -38,8 +38,10 @@ export function seededRandom(seed: number): { fill(into: Uint8Array): void; next
 
 /** The same for one part of a node. */
 export function randomSource(seed: number): RandomSource {
-  return new RandomSource(seededRandom(seed), (error) => {
-    throw error;
+  return new RandomSource(seededRandom(seed), {
+    report(error) {
+      throw error;
+    },
   });
 }
 

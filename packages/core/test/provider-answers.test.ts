@@ -298,10 +298,10 @@ describe("an answer on any wire", () => {
           report: () => undefined,
         });
         const answers = new ProviderAnswers({
-          keeper,
-          hostOf: () => undefined,
+          providers: keeper,
+          announcer: { provider: () => undefined },
+          sourceOf: () => undefined,
           groupOf: () => undefined,
-          own: () => undefined,
         });
         for (const [i, contact] of contactsOf(
           sizes.map(() => 1),

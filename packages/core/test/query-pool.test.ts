@@ -92,9 +92,11 @@ class PoolBench extends RpcBench {
       limits: this.limits,
       timers: this.timers,
       rpc: this.rpc,
-      onFinished: (event) => this.finished.push(event),
-      onProgress: (query) => this.progressed.push(query),
-      isSuspect: (_nowMs, { addresses }) => addresses.every(({ key }) => this.suspects.has(key)),
+      events: {
+        push: (event) => void this.finished.push(event as QueryFinished),
+        progressed: (query) => void this.progressed.push(query),
+      },
+      history: { isSuspect: (_nowMs, address) => this.suspects.has(address) },
     });
   }
 

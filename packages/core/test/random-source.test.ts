@@ -14,9 +14,11 @@ function counting(): { fill(into: Uint8Array): void; calls: number } {
   };
 }
 
-function unreported(error: unknown): never {
-  throw error;
-}
+const unreported = {
+  report(error: unknown): never {
+    throw error;
+  },
+};
 
 describe("RandomSource", () => {
   it("uses each byte of the host's once, and asks for many at a time", () => {
@@ -48,7 +50,7 @@ describe("RandomSource", () => {
         if (isBroken) throw cause;
       },
     };
-    const source = new RandomSource(hook, (error) => void reported.push(error));
+    const source = new RandomSource(hook, { report: (error) => void reported.push(error) });
     expect([source.u32(), source.share(), source.fill(new Uint8Array(4))]).toEqual([undefined, 0, false]);
     expect(reported).toEqual([1, 2, 3].map(() => new HookError("random", cause)));
     isBroken = false;

@@ -41,12 +41,14 @@ function setUp(
   const report = (error: KadError): void => void reported.push(error);
   const store = options.store ?? new MemoryRecordStore();
   const all = { ...limits, ...options.limits };
-  const types = new RecordTypes({
-    validators: options.validators ?? {},
-    sha256: options.sha256 ?? sha256,
-    limits: { valueQuorum: 8, valueLifetimeMs: all.valueLifetimeMs },
-    report,
-  });
+  const types = new RecordTypes(
+    {
+      sha256: options.sha256 ?? sha256,
+      limits: { valueQuorum: 8, valueLifetimeMs: all.valueLifetimeMs },
+      report,
+    },
+    options.validators,
+  );
   return { keeper: new RecordKeeper({ id: self, store, types, limits: all, report }), store, reported };
 }
 

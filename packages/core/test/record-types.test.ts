@@ -36,12 +36,14 @@ function setUp(
   hash: Sha256 = sha256,
 ): { types: RecordTypes; reported: KadError[] } {
   const reported: KadError[] = [];
-  const types = new RecordTypes({
+  const types = new RecordTypes(
+    {
+      sha256: hash,
+      limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
+      report: (error) => void reported.push(error),
+    },
     validators,
-    sha256: hash,
-    limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
-    report: (error) => reported.push(error),
-  });
+  );
   return { types, reported };
 }
 

@@ -76,20 +76,20 @@ export class RpcBench {
         {
           protocol: this.#protocol(),
           id: tinyId(255),
-          client: false,
-          padded: false,
-          dialable: () => dialable,
+          isClient: false,
+          padRequests: false,
+          addresses: { dialable },
         },
         roomOf,
       ),
-      random: new RandomSource(random ?? seeded, () => undefined),
-      observer: {
+      random: new RandomSource(random ?? seeded, { report: () => undefined }),
+      neighbours: {
         onOverdue: (_nowMs, request) => this.#tell("silent", request),
         onUnreachable: (_nowMs, _request, { key }) => this.told.push(`unreachable ${key}`),
         onTimedOut: (_nowMs, request) => this.#tell("timedOut", request),
       },
-      dialable: () => dialable,
-      isOwn: ({ key }) => own.includes(key),
+      addresses: { dialable },
+      own: { has: ({ key }) => own.includes(key) },
     });
   }
 
