@@ -1,6 +1,6 @@
 /**
- * The frozen vectors of test/vectors as objects: ids and bytes in hex, addresses as URLs, lifetimes in seconds, and
- * `null` for what is absent, so that a port to another language can read the same files.
+ * The frozen vectors of packages/testkit/vectors as objects: ids and bytes in hex, addresses as URLs, lifetimes in
+ * seconds, and `null` for what is absent, so that a port to another language can read the same files.
  */
 import { readFileSync } from "node:fs";
 import type { AddressTable } from "../../src/address-table.ts";
@@ -73,7 +73,8 @@ export interface AddressVectors {
 }
 
 export function readVectors<T>(name: string): T {
-  return JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), "utf8")) as T;
+  const file = new URL(`../../../testkit/vectors/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8")) as T;
 }
 
 export function fromHex(hex: string): Uint8Array {
