@@ -43,7 +43,7 @@ const testsMayUse: Readonly<Record<Layer, readonly Layer[]>> = {
 };
 
 /** Layers whose sources import nothing but what {@link mayUse} names: no Node module, no other package. */
-const pure: ReadonlySet<Layer> = new Set<Layer>(["core", "plugin"]);
+const pure: ReadonlySet<Layer> = new Set<Layer>(["core", "plugin", "testkit"]);
 
 /** `undefined` for a folder that has no row yet. */
 export function layerOf(folder: string): Layer | undefined {

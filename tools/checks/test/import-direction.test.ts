@@ -114,9 +114,9 @@ describe("imports run toward core", () => {
     expect(check({ ...declaring(folder, name), [`${folder}/src/a.ts`]: `import "${name}";` })).toEqual([]);
   });
 
-  it("discovery imports no Node module, since it runs in a browser too", () => {
-    expect(check({ "packages/discovery/src/a.ts": 'import "node:fs";' })).toEqual([
-      'packages/discovery/src/a.ts:1: @kad/discovery imports @kad/core alone, not "node:fs"',
+  it.each(["discovery", "testkit"])("%s imports no Node module, since it runs in a browser too", (name) => {
+    expect(check({ [`packages/${name}/src/a.ts`]: 'import "node:fs";' })).toEqual([
+      `packages/${name}/src/a.ts:1: @kad/${name} imports @kad/core alone, not "node:fs"`,
     ]);
   });
 

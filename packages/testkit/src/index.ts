@@ -1,0 +1,44 @@
+/** `@kad/testkit`: the suites that every plug of a node must pass, and what they are made of. */
+export { type RunLoop, runEventLoop } from "./event-loop.ts";
+export { ExpectationError, expectEqual, expectRefusal, expectThat } from "./expectations.ts";
+export { HandLoop, type HandLoopOptions } from "./hand-loop.ts";
+export { fromHex, toHex } from "./hex.ts";
+export { intercept } from "./intercept.ts";
+export type { Arrival, LinkMessage, LinkScript } from "./link.ts";
+export { Link } from "./link.ts";
+export type { LoopHarness, LoopNode, LoopNodeOptions } from "./loop-harness.ts";
+export { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from "./memory-network.ts";
+export { poisonByte, poisonedTransport } from "./poison.ts";
+export type { Runner } from "./runner.ts";
+export { type SeededRandom, seededRandom } from "./seeded-random.ts";
+export { sha256 } from "./sha256.ts";
+export {
+  type CaseInfo,
+  type CaseResult,
+  reportResults,
+  type Suite,
+  type SuiteOptions,
+} from "./suite.ts";
+export {
+  type LoopAdapterSuiteOptions,
+  loopAdapterCases,
+  loopAdapterSuite,
+  type MakeLoop,
+} from "./suites/loop-adapter/index.ts";
+export {
+  type MakeRecordStore,
+  type RecordStoreSuiteOptions,
+  recordStoreCases,
+  recordStoreSuite,
+  type StoreCaps,
+} from "./suites/record-store.ts";
+export {
+  type MakeTransport,
+  type StalledListener,
+  type TransportHarness,
+  type TransportSuiteOptions,
+  transportCases,
+  transportSuite,
+} from "./suites/transport/index.ts";
+export { tinyId } from "./tiny-id.ts";
+export { UnsentWatch } from "./unsent-watch.ts";
