@@ -15,8 +15,6 @@ import { type UdpOptions, type UdpTransport, udp } from "../src/index.ts";
 interface Heard {
   readonly from: Path;
   readonly bytes: Uint8Array;
-  /** Whether what came was a plain `Uint8Array`. */
-  readonly isPlain: boolean;
 }
 
 class RecordingSink implements TransportSink {
@@ -27,7 +25,7 @@ class RecordingSink implements TransportSink {
   #waiting: { isDone: () => boolean; resolve: () => void }[] = [];
 
   message(from: Path, bytes: Uint8Array): void {
-    this.messages.push({ from, bytes: copyBytes(bytes), isPlain: bytes.constructor === Uint8Array });
+    this.messages.push({ from, bytes: copyBytes(bytes) });
     this.#check();
   }
   deferred(): void {}
@@ -97,4 +95,10 @@ export async function closeOpened(): Promise<void> {
 
 export function urlOf(endpoint: Endpoint, index = 0): string {
   return endpoint.transport.localAddresses[index]?.key ?? "none";
+}
+
+/** Sockets that keep the process alive; a handle that was closed leaves the list in the loop's next iteration. */
+export async function openSockets(): Promise<number> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  return process.getActiveResourcesInfo().filter((name) => name === "UDPWrap").length;
 }

@@ -8,7 +8,7 @@ import {
 } from "@kad/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { udp } from "../src/index.ts";
-import { closeOpened, endpointOf, openUdp, urlOf } from "./recording-sink.ts";
+import { closeOpened, endpointOf, openSockets, openUdp, urlOf } from "./recording-sink.ts";
 
 afterEach(closeOpened);
 
@@ -16,69 +16,12 @@ const hasIpv6 = Object.values(networkInterfaces()).some((entries) =>
   entries?.some(({ address }) => address === "::1"),
 );
 
-/** Sockets that keep the process alive; a handle that was closed leaves the list in the loop's next iteration. */
-async function openSockets(): Promise<number> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
-  return process.getActiveResourcesInfo().filter((name) => name === "UDPWrap").length;
-}
-
 /** Bytes that tell which message they are. */
 function numbered(number: number, length = 8): Uint8Array {
   return new Uint8Array(length).fill(number);
 }
 
 describe("datagrams", () => {
-  const families: [string, string][] = [["IPv4", "udp://127.0.0.1:0"]];
-  if (hasIpv6) families.push(["IPv6", "udp://[::1]:0"]);
-
-  it.each(families)("go both ways over %s", async (_title, listen) => {
-    const a = await openUdp({ listen });
-    const b = await openUdp({ listen });
-    expect(a.send(urlOf(b), numbered(1))).toBe("sent");
-    await b.sink.until(() => b.sink.messages.length === 1);
-    const { from, bytes } = b.sink.messages[0] as (typeof b.sink.messages)[0];
-    expect([from.remote.key, from.local?.key, from.dialable, bytes]).toEqual([
-      urlOf(a),
-      urlOf(b),
-      true,
-      numbered(1),
-    ]);
-    b.send(from.remote.key, numbered(2));
-    await a.sink.until(() => a.sink.messages.length === 1);
-    expect(a.sink.messages[0]?.bytes).toEqual(numbered(2));
-  });
-
-  it("arrive as plain bytes, never as a Buffer", async () => {
-    const [a, b] = [await openUdp(), await openUdp()];
-    a.send(urlOf(b), numbered(1));
-    await b.sink.until(() => b.sink.messages.length === 1);
-    expect(b.sink.messages[0]?.isPlain).toBe(true);
-  });
-
-  it("are the sender's own copy: the scratch may be overwritten at once", async () => {
-    const [a, b] = [await openUdp(), await openUdp()];
-    const scratch = new Uint8Array(1_200);
-    for (let i = 0; i < 50; i++) {
-      scratch.fill(i);
-      a.send(urlOf(b), scratch.subarray(0, 20 + i));
-      scratch.fill(0xaa);
-    }
-    await b.sink.until(() => b.sink.messages.length === 50);
-    expect(b.sink.messages.map(({ bytes }) => bytes)).toEqual(
-      Array.from({ length: 50 }, (_, i) => numbered(i, 20 + i)),
-    );
-  });
-
-  it("of no bytes and of 1,200 bytes are carried, and none of more", async () => {
-    const [a, b] = [await openUdp(), await openUdp()];
-    for (const length of [0, 1_200]) a.send(urlOf(b), numbered(1, length));
-    await b.sink.until(() => b.sink.messages.length === 2);
-    expect(b.sink.messages.map(({ bytes }) => bytes.length)).toEqual([0, 1_200]);
-    expect(a.transport.maxBytes).toBe(1_200);
-    expect(a.send(urlOf(b), numbered(1, 1_201), 7)).toBe("queued");
-    expect(a.sink.failures).toEqual([{ to: urlOf(b), tag: 7, reason: "tooLarge" }]);
-  });
-
   it("that the system refuses come back with the tag of their request", async () => {
     const a = await openUdp({ listen: "udp://127.0.0.1:0" });
     expect(a.send("udp://198.51.100.1:9", numbered(1), 42)).toBe("sent"); // from loopback nothing leads outside
@@ -164,7 +107,8 @@ describe("backpressure", () => {
     expect(a.sink.flows).toEqual([{ kind: "udp4", open: true }]);
   });
 
-  it("keeps 1 MiB by default", () => {
+  it("keeps 1 MiB by default, in datagrams of 1,200 bytes", () => {
+    expect(udp().maxBytes).toBe(1_200);
     expect(udp().stats.queued.udp6).toEqual({ used: 0, limit: 873 });
   });
 });
@@ -215,11 +159,6 @@ describe("listening", () => {
     await expect(b.transport.open(b.sink, b.addresses)).rejects.toMatchObject({
       code: "addressNotAvailable",
     });
-  });
-
-  it("twice is refused", async () => {
-    const a = await openUdp();
-    await expect(a.transport.open(a.sink, a.addresses)).rejects.toBeInstanceOf(UsageError);
   });
 });
 
@@ -273,25 +212,14 @@ describe("closing", () => {
     expect(a.transport.localAddresses).toEqual([]);
   });
 
-  it("lets leave what was sent before", async () => {
+  it("sends nothing more: nowhere is reached", async () => {
     const [a, b] = [await openUdp(), await openUdp()];
-    for (let number = 0; number < 100; number++) a.send(urlOf(b), numbered(number));
-    await a.transport.close();
-    await b.sink.until(() => b.sink.messages.length === 100);
-    expect(a.transport.stats.queued.udp4.used).toBe(0);
-  });
-
-  it("tells the sink nothing more, and sends nothing more", async () => {
-    const [a, b] = [await openUdp(), await openUdp()];
-    b.send(urlOf(a), numbered(1));
-    a.send("udp://198.51.100.1:9", numbered(1));
     const closing = a.transport.close();
     expect(a.send(urlOf(b), numbered(1))).toBe("unreachable");
     await closing;
-    expect([a.sink.messages, a.sink.failures, a.sink.flows]).toEqual([[], [], []]);
   });
 
-  it("twice is the same as once", async () => {
+  it("twice returns the same promise", async () => {
     const a = await openUdp();
     expect(a.transport.close()).toBe(a.transport.close());
     await a.transport.close();
