@@ -1,0 +1,43 @@
+/**
+ * `@kad/sim`: a deterministic network in a box.
+ */
+export type { Families } from "./addressing.ts";
+export type { Bandwidth, Line } from "./bandwidth.ts";
+export { Churn, type ChurnCounters, type ChurnOptions } from "./churn.ts";
+export {
+  constantDelay,
+  type DelayModel,
+  type InternetDelaysOptions,
+  internetDelays,
+  type Place,
+  usualJitterMs,
+} from "./delay.ts";
+export { Distribution, type Quantile } from "./distribution.ts";
+export type { Endpoint } from "./endpoint.ts";
+export { SimulationError } from "./errors.ts";
+export { HostCommands } from "./host-commands.ts";
+export type { HostOptions, HostState, MakeMachine, RestartOptions } from "./host-options.ts";
+export {
+  type CommandArguments,
+  type CommandName,
+  MachineLayer,
+  type NodeMachine,
+} from "./machine-layer.ts";
+export type { Nat, NatKind, NatOptions } from "./nat.ts";
+export {
+  defaultConditions,
+  type LinkFault,
+  type LinkRule,
+  type Network,
+  type NetworkConditions,
+  type NetworkCounters,
+} from "./network.ts";
+export type { CommandCall, HostChange, Observer, Observers } from "./observer.ts";
+export type { DropReason, Packet } from "./packet.ts";
+export { RandomStream, type Seed } from "./random-stream.ts";
+export { type SessionShape, sessionLengths, sessionShapes } from "./session-lengths.ts";
+export type { SimHost } from "./sim-host.ts";
+export type { SimQuery } from "./sim-query.ts";
+export { type Planned, Simulation, type SimulationOptions } from "./simulation.ts";
+export { Swarm, type SwarmOptions } from "./swarm.ts";
+export type { InstantUs } from "./virtual-time.ts";
