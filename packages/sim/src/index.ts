@@ -40,4 +40,5 @@ export type { SimHost } from "./sim-host.ts";
 export type { SimQuery } from "./sim-query.ts";
 export { type Planned, Simulation, type SimulationOptions } from "./simulation.ts";
 export { Swarm, type SwarmOptions } from "./swarm.ts";
+export { Trace, type TraceOptions } from "./trace.ts";
 export type { InstantUs } from "./virtual-time.ts";
