@@ -61,6 +61,26 @@ export class Addressing {
   }
 }
 
+/** A /24 and a /64 that several hosts share. */
+export class Subnet {
+  readonly #prefix4: string;
+  readonly #prefix6: string;
+  #hosts = 0;
+
+  /** @internal made by `Simulation.addSubnet` */
+  constructor(addressing: Addressing) {
+    this.#prefix4 = addressing.newSubnet4();
+    this.#prefix6 = addressing.newSubnet6();
+  }
+
+  /** Addresses of the next host in it. @throws UsageError `tooMany` beyond 254 hosts */
+  newIps(): { readonly ipv4: string; readonly ipv6: string } {
+    const host = ++this.#hosts;
+    if (host > 254) throw new UsageError("tooMany", "subnet: 254 hosts are in it; that is all of a /24");
+    return { ipv4: `${this.#prefix4}.${host}`, ipv6: `${this.#prefix6}::${host.toString(16)}` };
+  }
+}
+
 /** One link for each family: backpressure is told for all addresses of a kind. */
 export const links = { ipv4: 1, ipv6: 2 } as const;
 

@@ -2,7 +2,7 @@
  * What a host is made from, and what it finds again when it starts anew.
  */
 import type { NodeId, NodeLimits, NodeOptions, Plugin } from "@kad/core";
-import type { Families } from "./addressing.ts";
+import type { Families, Subnet } from "./addressing.ts";
 import type { Bandwidth } from "./bandwidth.ts";
 import type { Place } from "./delay.ts";
 import type { NodeMachine } from "./machine-layer.ts";
@@ -20,12 +20,16 @@ export interface HostOptions<M extends NodeMachine = NodeMachine> {
   readonly mode?: "server" | "client";
   /** Over those of the simulation. */
   readonly limits?: Partial<NodeLimits>;
+  /** `false`: its node does not keep to the protocol, and checkers do not hold it to anything. Default true. */
+  readonly isHonest?: boolean;
   /** A `KadNode` by default. Called at each start of the host. */
   readonly machine?: MakeMachine<M>;
   /** `ipv4` by default. */
   readonly families?: Families;
   /** URLs to have in place of addresses from the plan: `udp://192.0.2.1:4100`. At most one for each family. */
   readonly addresses?: readonly string[];
+  /** With the addresses of a subnet that others share; otherwise each host has a /24 and a /64 of its own. */
+  readonly subnet?: Subnet;
   /** Behind this NAT, with IPv4. */
   readonly nat?: Nat;
   /** Drawn by the delay model by default. */

@@ -1,7 +1,7 @@
 /**
  * `@kad/sim`: a deterministic network in a box.
  */
-export type { Families } from "./addressing.ts";
+export type { Families, Subnet } from "./addressing.ts";
 export type { Bandwidth, Line } from "./bandwidth.ts";
 export { Churn, type ChurnCounters, type ChurnOptions } from "./churn.ts";
 export {
@@ -35,6 +35,14 @@ export {
 export type { CommandCall, HostChange, Observer, Observers } from "./observer.ts";
 export type { DropReason, Packet } from "./packet.ts";
 export { RandomStream, type Seed } from "./random-stream.ts";
+export { FloodingNode } from "./rogues/flooder.ts";
+export { GarbageNode } from "./rogues/garbage.ts";
+export { LyingNode } from "./rogues/liar.ts";
+export { Rogue, type RogueAnswer } from "./rogues/rogue.ts";
+export { type RogueKind, rogueHost, rogueKinds, sybilHosts } from "./rogues/rogues.ts";
+export { SilentNode } from "./rogues/silent.ts";
+export { StaleNode } from "./rogues/stale.ts";
+export { SybilGroup, SybilNode } from "./rogues/sybil.ts";
 export { type SessionShape, sessionLengths, sessionShapes } from "./session-lengths.ts";
 export type { SimHost } from "./sim-host.ts";
 export type { SimQuery } from "./sim-query.ts";

@@ -105,6 +105,10 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     return this.#state;
   }
 
+  get isHonest(): boolean {
+    return this.#options.isHonest ?? true;
+  }
+
   get isClient(): boolean {
     return this.#options.mode === "client";
   }

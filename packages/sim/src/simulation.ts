@@ -15,7 +15,7 @@ import {
   type SocketAddress,
   UsageError,
 } from "@kad/core";
-import { Addressing, type Families, usualPort } from "./addressing.ts";
+import { Addressing, type Families, Subnet, usualPort } from "./addressing.ts";
 import { SimulationError } from "./errors.ts";
 import type { HostOptions } from "./host-options.ts";
 import type { NodeMachine } from "./machine-layer.ts";
@@ -166,9 +166,14 @@ export class Simulation {
 
   /** A router with an outside IPv4 address of its own; hosts are put behind it as they are added. */
   addNat(options: NatOptions): Nat {
-    const nat = new Nat(options, `${this.#addressing.newSubnet4()}.1`, this.#addressing);
+    const nat = new Nat(options, this.addSubnet().newIps().ipv4, this.#addressing);
     this.network.addNat(nat);
     return nat;
+  }
+
+  /** A subnet for hosts that should share one. */
+  addSubnet(): Subnet {
+    return new Subnet(this.#addressing);
   }
 
   /** @throws UsageError `invalidArgument` when there is no such host */
@@ -235,14 +240,12 @@ export class Simulation {
   }
 
   /** @internal */
-  addressesFor({ addresses, nat, families = "ipv4" }: HostOptions): SocketAddress[] {
+  addressesFor({ addresses, nat, subnet, families = "ipv4" }: HostOptions): SocketAddress[] {
     if (addresses !== undefined) return addresses.map((url) => this.address(url));
+    const { ipv4, ipv6 } = (subnet ?? this.addSubnet()).newIps();
     const urls: string[] = [];
-    if (families !== "ipv6") {
-      const ip = nat === undefined ? `${this.#addressing.newSubnet4()}.1` : nat.newPrivateIp();
-      urls.push(`udp://${ip}:${usualPort}`);
-    }
-    if (families !== "ipv4") urls.push(`udp://[${this.#addressing.newSubnet6()}::1]:${usualPort}`);
+    if (families !== "ipv6") urls.push(`udp://${nat?.newPrivateIp() ?? ipv4}:${usualPort}`);
+    if (families !== "ipv4") urls.push(`udp://[${ipv6}]:${usualPort}`);
     return urls.map((url) => this.address(url));
   }
 
