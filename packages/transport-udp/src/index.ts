@@ -1,2 +1,3 @@
 /** `@kad/transport-udp`: datagrams for a node, on `node:dgram`. */
-export { type UdpKind, type UdpOptions, type UdpStats, UdpTransport, udp } from "./udp-transport.ts";
+export type { UdpKind, UdpOptions } from "./udp-options.ts";
+export { type UdpStats, UdpTransport, udp } from "./udp-transport.ts";

@@ -1,10 +1,10 @@
 /** One bound socket of one address family. */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { networkInterfaces } from "node:os";
 import "node:process"; // without it, in a program that does not use it, Deno (2.9) never tells that a socket has closed
 import type { AddressTable, SocketAddress } from "@kad/core";
 import type { SendSlot } from "./send-slots.ts";
 import { listenErrorOf } from "./socket-errors.ts";
+import { type BoundSocket, dialableAddresses, isLoopback } from "./udp-addresses.ts";
 
 export interface UdpSocketOptions {
   /** Where to bind; the port may be 0, and the host unspecified. */
@@ -17,12 +17,11 @@ export interface UdpSocketOptions {
   readonly onError: (error: Error) => void;
 }
 
-export class UdpSocket {
+export class UdpSocket implements BoundSocket {
   readonly kind: "udp4" | "udp6";
   readonly #listen: SocketAddress;
   readonly #socket: Socket;
   #port = 0;
-  /** The address that it is bound to, and replies leave from; `undefined` when that is every address. */
   #local: SocketAddress | undefined;
 
   private constructor(socket: Socket, { listen, onMessage, onError }: UdpSocketOptions) {
@@ -75,20 +74,9 @@ export class UdpSocket {
     return isLoopback(this.#listen.host);
   }
 
-  /**
-   * Where others reach this socket: the address it is bound to; where that is every address, those of the interfaces,
-   * without loopback and link-local ones, which mean nothing elsewhere.
-   */
+  /** Where others reach this socket. */
   dialable(addresses: AddressTable): SocketAddress[] {
-    if (this.#local !== undefined) return [this.#local];
-    const family = this.kind === "udp4" ? "IPv4" : "IPv6";
-    return Object.values(networkInterfaces())
-      .flatMap((entries) => entries ?? [])
-      .filter(
-        (entry) =>
-          entry.family === family && !entry.internal && !/^(fe[89ab]|169\.254\.)/i.test(entry.address),
-      )
-      .flatMap((entry) => addresses.fromSocket(this.kind, entry.address, this.#port) ?? []);
+    return dialableAddresses(this.kind, this.#local, this.#port, addresses);
   }
 
   /** The slot is in use until its `onDone`, which is called later, never from inside this. */
@@ -109,8 +97,4 @@ export class UdpSocket {
       this.#socket.close(resolve);
     });
   }
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "::1" || host.startsWith("127.");
 }

@@ -7,10 +7,10 @@
 import type { RemoteInfo } from "node:dgram";
 import {
   type Address,
-  AddressTable,
+  type AddressTable,
   type Gauge,
   type SendOutcome,
-  SocketAddress,
+  type SocketAddress,
   type Transmit,
   type Transport,
   type TransportSink,
@@ -18,26 +18,16 @@ import {
 } from "@kad/core";
 import { type SendSlot, SendSlots } from "./send-slots.ts";
 import { sendFailureOf } from "./socket-errors.ts";
-import { isLoopback, UdpSocket } from "./udp-socket.ts";
-
-export interface UdpOptions {
-  /**
-   * Where to listen: `udp://` URLs with an IP address, at most 16. Port 0 lets the system choose; `0.0.0.0` and `[::]` are
-   * every address of their family. Default: `udp://0.0.0.0:0`.
-   */
-  readonly listen?: string | readonly string[];
-  /**
-   * What others are told to dial instead of where this listens: the outer address of a forwarded port, at most 16. Default:
-   * the addresses listened at; for every address, those of the interfaces without loopback.
-   */
-  readonly announce?: string | readonly string[];
-  /** The kernel's receive buffer of each socket, in bytes, 1 or more; the system caps it. Default: the system's. */
-  readonly recvBufferBytes?: number;
-  /** The kernel's send buffer of each socket, in bytes, 1 or more. Default: the system's. */
-  readonly sendBufferBytes?: number;
-  /** Datagrams of one family that the kernel has not taken yet, in bytes, 1,200 to 64 MiB. Default: 1 MiB. */
-  readonly maxQueuedBytes?: number;
-}
+import { carriedAddress, socketFor } from "./udp-addresses.ts";
+import {
+  kindOf,
+  maxDatagramBytes,
+  type ResolvedUdpOptions,
+  resolveUdpOptions,
+  type UdpKind,
+  type UdpOptions,
+} from "./udp-options.ts";
+import { UdpSocket } from "./udp-socket.ts";
 
 /** Counters since `open`; plain data that the caller owns. */
 export interface UdpStats {
@@ -48,12 +38,6 @@ export interface UdpStats {
   readonly queued: Readonly<Record<UdpKind, Gauge>>;
 }
 
-/** The kinds of address that UDP carries. */
-export type UdpKind = "udp4" | "udp6";
-
-const maxDatagramBytes = 1_200;
-const maxUrls = 16;
-const defaultQueuedBytes = 2 ** 20;
 /** A kernel that takes nothing for so long holds up no close. */
 const closeTimeoutMs = 100;
 
@@ -66,9 +50,7 @@ export function udp(options: UdpOptions = {}): UdpTransport {
 export class UdpTransport implements Transport {
   readonly kinds: readonly UdpKind[];
   readonly maxBytes: number = maxDatagramBytes;
-  readonly #options: UdpOptions;
-  readonly #listen: readonly string[];
-  readonly #announce: readonly string[] | undefined;
+  readonly #options: ResolvedUdpOptions;
   readonly #slots: Readonly<Record<UdpKind, SendSlots>>;
   #sockets: readonly UdpSocket[] = [];
   #byKind: Readonly<Record<UdpKind, readonly UdpSocket[]>> = { udp4: [], udp6: [] };
@@ -82,17 +64,9 @@ export class UdpTransport implements Transport {
 
   /** Use {@link udp}. */
   constructor(options: UdpOptions) {
-    this.#options = options;
-    this.#listen = urlsOf("listen", options.listen ?? "udp://0.0.0.0:0");
-    this.#announce = options.announce === undefined ? undefined : urlsOf("announce", options.announce);
-    checkBytes("recvBufferBytes", options.recvBufferBytes, 1);
-    checkBytes("sendBufferBytes", options.sendBufferBytes, 1);
-    checkBytes("maxQueuedBytes", options.maxQueuedBytes, maxDatagramBytes);
-    const table = new AddressTable(); // only to read: the node's own table comes with open
-    const kinds = this.#listen.map((url) => kindOf(checkUrl("listen", url, table)));
-    for (const url of this.#announce ?? []) checkUrl("announce", url, table);
-    this.kinds = (["udp4", "udp6"] as const).filter((kind) => kinds.includes(kind));
-    const limit = Math.floor((options.maxQueuedBytes ?? defaultQueuedBytes) / maxDatagramBytes);
+    this.#options = resolveUdpOptions(options);
+    this.kinds = this.#options.kinds;
+    const limit = this.#options.maxQueued;
     this.#slots = { udp4: this.#makeSlots("udp4", limit), udp6: this.#makeSlots("udp6", limit) };
   }
 
@@ -102,8 +76,8 @@ export class UdpTransport implements Transport {
       throw new UsageError("invalidArgument", "a transport is opened once");
     }
     this.#addresses = addresses;
-    const listen = this.#listen.map((url) => addresses.parse(url, { listening: true }));
-    const announce = this.#announce?.map((url) => addresses.parse(url));
+    const listen = this.#options.listen.map((url) => addresses.parse(url, { listening: true }));
+    const announce = this.#options.announce?.map((url) => addresses.parse(url));
     const binding = await Promise.allSettled(listen.map((address) => this.#bind(address, addresses)));
     const sockets = binding.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
     const failed = binding.find((result) => result.status === "rejected");
@@ -124,9 +98,9 @@ export class UdpTransport implements Transport {
 
   /** `full` when {@link UdpOptions.maxQueuedBytes} wait for the kernel. What fails later is told to the sink. */
   send(transmit: Transmit, bytes: Uint8Array): SendOutcome {
-    const to = this.#resolve(transmit.path.remote);
+    const to = carriedAddress(transmit.path.remote, this.kinds, this.#addresses);
     const kind = kindOf(to);
-    const socket = this.#socketFor(kind, to, transmit.path.local);
+    const socket = socketFor(this.#byKind[kind], to, transmit.path.local);
     if (socket === undefined) return "unreachable";
     if (bytes.length > maxDatagramBytes) {
       this.#sink?.sendFailed(to, transmit.tag, "tooLarge");
@@ -219,25 +193,6 @@ export class UdpTransport implements Transport {
       () => this.#sink?.flow(kind, true),
     );
   }
-
-  /** @throws UsageError `invalidAddress` for an address that no transport of datagrams of this family carries */
-  #resolve(remote: Address): SocketAddress {
-    const to =
-      remote instanceof SocketAddress ? remote : this.#addresses?.decode(remote.wire, 0, remote.wire.length);
-    if (to?.scheme === "udp" && this.kinds.includes(kindOf(to))) return to;
-    throw new UsageError(
-      "invalidAddress",
-      `${remote.key}: this transport carries ${this.kinds.join(" and ")}`,
-    );
-  }
-
-  /** The socket that the peer's message came in by; else one that can reach the peer. */
-  #socketFor(kind: UdpKind, to: SocketAddress, local: Address | undefined): UdpSocket | undefined {
-    const sockets = this.#byKind[kind];
-    if (sockets.length <= 1) return sockets[0];
-    const same = local && sockets.find((socket) => socket.local?.key === local.key);
-    return same ?? sockets.find((socket) => socket.isLoopback === isLoopback(to.host)) ?? sockets[0];
-  }
 }
 
 function whenIdle(slots: SendSlots): Promise<void> {
@@ -248,29 +203,4 @@ function whenIdle(slots: SendSlots): Promise<void> {
       resolve();
     });
   });
-}
-
-function urlsOf(option: string, given: string | readonly string[]): readonly string[] {
-  const urls = typeof given === "string" ? [given] : [...given];
-  if (urls.length >= 1 && urls.length <= maxUrls) return urls;
-  throw new UsageError("invalidOption", `${option}: ${urls.length} addresses; allowed are 1 to ${maxUrls}`);
-}
-
-/** @throws UsageError `invalidAddress` for what is no udp URL with an IP address; a name is for who has a resolver */
-function checkUrl(option: string, url: string, table: AddressTable): SocketAddress {
-  const address = table.parse(url, { listening: option === "listen" });
-  if (address.scheme === "udp") return address;
-  throw new UsageError("invalidAddress", `${option}: "${url}"; allowed is udp://IP:PORT`);
-}
-
-function kindOf(address: SocketAddress): UdpKind {
-  return address.family === 6 ? "udp6" : "udp4";
-}
-
-function checkBytes(option: string, value: number | undefined, min: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= min && value <= 2 ** 26)) return;
-  throw new UsageError(
-    "invalidOption",
-    `${option}: ${String(value)}; allowed are ${min} to ${2 ** 26} bytes`,
-  );
 }
