@@ -1,5 +1,5 @@
 /** `@kad/native`: what packages share that call the system's own functions. Not for applications. */
-export { NativeCallback, type NativeCallbackOptions } from "./callbacks.ts";
+export { guarded, NativeCallback, type NativeCallbackOptions } from "./callbacks.ts";
 export { SystemError, UnavailableError, type UnavailableErrorCode } from "./errors.ts";
 export type { Koffi, KoffiFunction, KoffiLibrary, KoffiPollHandle, KoffiType } from "./koffi.ts";
 export { type NativeStats, nativeStats, type Quarantine, quarantine } from "./ledger.ts";

@@ -32,13 +32,18 @@ export class NativeBlock {
    * @throws UsageError `invalidArgument` when somebody has transferred it to another thread, and so freed it here
    */
   get address(): number {
-    if (this.bytes.length === 0) {
+    if (this.isGone) {
       throw new UsageError(
         "invalidArgument",
         `${this.owner}: its bytes were transferred away; borrowed bytes may be copied only`,
       );
     }
     return this.#address;
+  }
+
+  /** Somebody has transferred it to another thread: native code may not be given it any more. */
+  get isGone(): boolean {
+    return this.bytes.length === 0;
   }
 
   /** Writes a pointer or a size of 8 bytes. */
@@ -53,6 +58,6 @@ export class NativeBlock {
 
   /** Native code has no more use for it. A second call does nothing. */
   release(): void {
-    if (dropBlock(this) && this.bytes.length > 0) this.bytes.fill(poison);
+    if (dropBlock(this) && !this.isGone) this.bytes.fill(poison);
   }
 }

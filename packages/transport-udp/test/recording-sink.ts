@@ -15,18 +15,27 @@ import { type UdpOptions, type UdpTransport, udp } from "../src/index.ts";
 interface Heard {
   readonly from: Path;
   readonly bytes: Uint8Array;
+  /** Whether what came was a plain `Uint8Array`. */
+  readonly isPlain: boolean;
 }
 
-class RecordingSink implements TransportSink {
+export class RecordingSink implements TransportSink {
   readonly messages: Heard[] = [];
   readonly failures: { to: string; tag: number | undefined; reason: SendFailure }[] = [];
   readonly flows: { kind: AddressKind; open: boolean }[] = [];
   readonly reports: unknown[] = [];
+  addressChanges = 0;
+  /** Runs inside `message`. */
+  onMessage: ((bytes: Uint8Array) => void) | undefined;
   #waiting: { isDone: () => boolean; resolve: () => void }[] = [];
 
   message(from: Path, bytes: Uint8Array): void {
-    this.messages.push({ from, bytes: copyBytes(bytes) });
-    this.#check();
+    this.messages.push({ from, bytes: copyBytes(bytes), isPlain: bytes.constructor === Uint8Array });
+    try {
+      this.onMessage?.(bytes);
+    } finally {
+      this.#check();
+    }
   }
   deferred(): void {}
   sent(): void {}
@@ -38,7 +47,9 @@ class RecordingSink implements TransportSink {
     this.flows.push({ kind, open });
     this.#check();
   }
-  addressesChanged(): void {}
+  addressesChanged(): void {
+    this.addressChanges++;
+  }
   report(error: unknown): void {
     this.reports.push(error);
   }
