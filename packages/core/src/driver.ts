@@ -124,6 +124,11 @@ export class Driver {
     return this.#broken || this.#machine.drained;
   }
 
+  /** A pump or a command is under way: this is called from inside a callback, and `pump` would do nothing. */
+  get isBusy(): boolean {
+    return this.#depth > 0;
+  }
+
   /**
    * The only way in for commands: reads the clock once, runs the command and pumps. Called from inside a callback, the
    * command runs at once at the turn's instant, and the pump under way goes on from there.

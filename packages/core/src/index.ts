@@ -101,6 +101,7 @@ export type {
 } from "./routing-table.ts";
 export { RoutingTable, type RoutingTableOptions } from "./routing-table.ts";
 export type * from "./secure-channel.ts";
+export { type SocketWatcher, SocketWatches } from "./socket-watches.ts";
 export type * from "./stats.ts";
 export type * from "./transport.ts";
 export {

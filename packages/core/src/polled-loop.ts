@@ -90,6 +90,11 @@ export class PolledLoop implements Host, Outlet {
     return this.#state === "closed";
   }
 
+  /** Called from inside a callback: a turn would do nothing, and a wait would keep the turn under way from going on. */
+  get isBusy(): boolean {
+    return this.#isBusy || this.driver.isBusy;
+  }
+
   /** The descriptors to wait for, as they are now. */
   get sockets(): readonly PolledSocket[] {
     if (this.#polled.length === 1) return (this.#polled[0] as PolledTransport).sockets;
@@ -126,7 +131,7 @@ export class PolledLoop implements Host, Outlet {
    * @throws what nobody took, after all has been done; several errors as an AggregateError. The next turn goes on
    */
   turn(read: () => number = readNothing, timerFired = false): number {
-    if (this.#isBusy) return 0;
+    if (this.isBusy) return 0;
     if (this.#state === "closed") {
       this.#throwReports(); // of a close that a callback had asked for
       return 0;

@@ -148,15 +148,16 @@ describe("a turn", () => {
     expect(machine.trace).toEqual(["timeout@151"]);
   });
 
-  it("from inside a callback does nothing", () => {
-    const nested: number[] = [];
-    const { loop, machine, transport, read } = opened({ onEvent: () => nested.push(loop.turn(read)) });
-    machine.events.push({ type: "nodeDiscovered", contact: { id: peerId, addresses: [] } });
-    loop.turn(() => {
-      transport.inbox.push(new Uint8Array(1));
-      return 0;
+  it.each(["a turn", "a command"])("from inside a callback of %s does nothing", (from) => {
+    const nested: unknown[] = [];
+    const { loop, machine, transport, read } = opened({
+      onEvent: () => nested.push(loop.isBusy, loop.turn(read)),
     });
-    expect([nested, transport.inbox.length]).toEqual([[0], 1]);
+    machine.events.push({ type: "nodeDiscovered", contact: { id: peerId, addresses: [] } });
+    const arrive = (): number => transport.inbox.push(new Uint8Array(1)) * 0;
+    if (from === "a turn") loop.turn(arrive);
+    else loop.driver.run(arrive);
+    expect([nested, transport.inbox.length, loop.isBusy]).toEqual([[true, 0], 1, false]);
   });
 
   it("runs a pump that was scheduled after what has arrived meanwhile was read", () => {

@@ -4,25 +4,21 @@
  *
  * A descriptor that somebody else closes says nothing more; the next send notices.
  */
-import type {
-  Address,
-  AddressKind,
-  AddressTable,
-  PolledSocket,
-  PolledTransport,
-  SendOutcome,
-  Transmit,
-  Transport,
-  TransportSink,
+import {
+  type Address,
+  type AddressKind,
+  type AddressTable,
+  type PolledSocket,
+  type PolledTransport,
+  type SendOutcome,
+  SocketWatches,
+  type Transmit,
+  type Transport,
+  type TransportSink,
 } from "@kad/core";
 import { guarded, type KoffiPollHandle } from "@kad/native";
 import { getDescriptorFlags } from "./platform.ts";
 import { type SocketCalls, socketCalls } from "./socket-calls.ts";
-
-interface Watch {
-  readonly handle: KoffiPollHandle;
-  readonly wantsWrite: boolean;
-}
 
 /** Messages read before other things of Node's loop have their turn: as many as a node keeps replies for. */
 const turnMessages = 256;
@@ -37,14 +33,21 @@ class WatchedTransport implements Transport {
   readonly maxBytes: number;
   readonly #transport: PolledTransport;
   readonly #calls: SocketCalls = socketCalls();
-  readonly #watches = new Map<PolledSocket, Watch>();
+  readonly #handles = new Set<KoffiPollHandle>();
+  readonly #watches: SocketWatches<KoffiPollHandle | undefined>;
   #sink: TransportSink | undefined;
   #isReferenced = true;
+  #hasLost = false;
 
   constructor(transport: PolledTransport) {
     this.#transport = transport;
     this.kinds = transport.kinds;
     this.maxBytes = transport.maxBytes;
+    this.#watches = new SocketWatches({
+      add: (socket, wantsWrite) => this.#add(socket, wantsWrite),
+      change: (handle, socket, wantsWrite) => this.#change(handle, socket, wantsWrite),
+      remove: (handle) => this.#remove(handle),
+    });
   }
 
   get localAddresses(): readonly Address[] {
@@ -68,62 +71,68 @@ class WatchedTransport implements Transport {
 
   ref(): void {
     this.#isReferenced = true;
-    for (const watch of this.#watches.values()) watch.handle.ref();
+    for (const handle of this.#handles) handle.ref();
   }
 
   unref(): void {
     this.#isReferenced = false;
-    for (const watch of this.#watches.values()) watch.handle.unref();
+    for (const handle of this.#handles) handle.unref();
   }
 
   /** Handles first: a descriptor that is still watched may be another one's number by the next turn. */
   close(): void {
     this.#sink = undefined;
     this.#transport.flush();
-    for (const socket of [...this.#watches.keys()]) this.#unwatch(socket);
+    this.#watches.clear();
     this.#transport.close();
   }
 
+  /** Once more, where one has turned out to be gone. */
   #watch(): void {
-    const { sockets } = this.#transport;
-    for (const socket of [...this.#watches.keys()]) if (!sockets.includes(socket)) this.#unwatch(socket);
-    for (const socket of sockets) {
-      const watch = this.#watches.get(socket);
-      if (watch?.wantsWrite !== socket.wantsWrite) this.#start(socket, watch);
-    }
+    do {
+      this.#hasLost = false;
+      this.#watches.update(this.#transport.sockets);
+    } while (this.#hasLost);
+  }
+
+  #add(socket: PolledSocket, writable: boolean): KoffiPollHandle | undefined {
+    if (this.#isGone(socket)) return undefined;
+    const { node } = this.#calls.native.koffi;
+    const handle = node.poll(socket.fd, { readable: true, writable }, this.#listener(socket));
+    this.#handles.add(handle);
+    if (!this.#isReferenced) handle.unref();
+    return handle;
+  }
+
+  #change(handle: KoffiPollHandle | undefined, socket: PolledSocket, writable: boolean): void {
+    if (handle !== undefined && !this.#isGone(socket))
+      handle.start({ readable: true, writable }, this.#listener(socket));
+  }
+
+  #remove(handle: KoffiPollHandle | undefined): void {
+    if (handle !== undefined && this.#handles.delete(handle)) handle.close();
   }
 
   /** libuv ends the process when it is to watch what is no descriptor any more. */
-  #start(socket: PolledSocket, known: Watch | undefined): void {
-    const { fcntl, native } = this.#calls;
-    if (fcntl(socket.fd, getDescriptorFlags, "int", 0) < 0) {
-      this.#unwatch(socket);
-      socket.receive(1); // lets the transport notice
-      return;
-    }
-    const events = { readable: true, writable: socket.wantsWrite };
-    const listener = guarded(
-      (status: number, { writable }: { readonly writable: boolean }) =>
-        this.#onEvents(socket, status, writable),
-      (error) => this.#sink?.report(error),
-    );
-    const handle = known?.handle;
-    if (handle !== undefined) handle.start(events, listener);
-    const watch = { handle: handle ?? native.koffi.node.poll(socket.fd, events, listener) };
-    if (!this.#isReferenced) watch.handle.unref();
-    this.#watches.set(socket, { ...watch, wantsWrite: socket.wantsWrite });
+  #isGone(socket: PolledSocket): boolean {
+    if (this.#calls.fcntl(socket.fd, getDescriptorFlags, "int", 0) >= 0) return false;
+    this.#hasLost = true;
+    socket.receive(1); // lets the transport notice
+    return true;
   }
 
-  #unwatch(socket: PolledSocket): void {
-    this.#watches.get(socket)?.handle.close();
-    this.#watches.delete(socket);
+  #listener(socket: PolledSocket): Parameters<KoffiPollHandle["start"]>[1] {
+    return guarded(
+      (status, events) => this.#onEvents(socket, status, events.writable),
+      (error) => this.#sink?.report(error),
+    );
   }
 
   #onEvents(socket: PolledSocket, status: number, isWritable: boolean): void {
     if (this.#sink === undefined) return;
     if (isWritable) socket.writable();
     socket.receive(turnMessages); // an error too: reading tells which one
-    if (status < 0) this.#unwatch(socket);
-    if (this.#sink !== undefined) this.#watch();
+    if (status < 0) this.#watches.remove(socket);
+    else if (this.#sink !== undefined) this.#watch();
   }
 }
