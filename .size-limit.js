@@ -18,6 +18,12 @@ const budgets = [
     ignore: ["@kad/core"],
   },
   { name: "@kad/sim, beside core", folder: "packages/sim", limit: "12 kB", ignore: ["@kad/core"] },
+  {
+    name: "@kad/transport-tcp, beside core",
+    folder: "packages/transport-tcp",
+    limit: "5 kB",
+    ignore: ["@kad/core"],
+  },
   { name: "@kad/loop-node, beside core", folder: "adapters/node", limit: "950 B", ignore: ["@kad/core"] },
   { name: "@kad/loop-poll, beside core", folder: "adapters/poll", limit: "2 kB", ignore: ["@kad/core"] },
   { name: "@kad/cli", folder: "packages/cli", limit: "83 kB" },

@@ -10,6 +10,7 @@ export type AcceptRefusal =
   | "hostFull" // as many as one host may have
   | "duplicate" // another has the same address at its other end, as behind two proxies
   | "closing"
+  | "noAddress" // its other end is at no address that a message could name, such as one with a zone
   | "handshake" // the transport's own: a wrong path or origin, no upgrade, too slow
   | "noResources"; // no descriptor is left
 
@@ -39,6 +40,7 @@ export class ConnectionCounters {
     hostFull: 0,
     duplicate: 0,
     closing: 0,
+    noAddress: 0,
     handshake: 0,
     noResources: 0,
   };

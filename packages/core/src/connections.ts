@@ -140,7 +140,7 @@ export class Connections {
   }
 
   /** A transport has turned away a connection by itself, before it was one. */
-  refused(reason: "handshake" | "noResources"): void {
+  refused(reason: "noAddress" | "handshake" | "noResources"): void {
     this.#counters.refused[reason]++;
   }
 

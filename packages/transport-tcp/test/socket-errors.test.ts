@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { closeReasonOf, isShortage, listenErrorOf } from "../src/socket-errors.ts";
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`connect ${code}`), { code });
+}
+
+describe("the system's codes", () => {
+  it.each([
+    ["ECONNREFUSED", "unreachable"],
+    ["EHOSTUNREACH", "unreachable"],
+    ["ETIMEDOUT", "timedOut"],
+    ["EMFILE", "noResources"],
+    ["ENFILE", "noResources"],
+    ["ENOBUFS", "noResources"],
+    ["EADDRNOTAVAIL", "noResources"], // no port is free
+    ["ESOMETHING", "unreachable"],
+  ])("of a dial: %s means %s", (code, reason) => {
+    expect(closeReasonOf(systemError(code), true)).toBe(reason);
+  });
+
+  it("of an open connection mean that it broke", () => {
+    expect(closeReasonOf(systemError("ECONNRESET"), false)).toBe("reset");
+    expect(closeReasonOf(new Error("odd"), false)).toBe("reset");
+  });
+
+  it("tell a shortage of our own from what others do", () => {
+    expect([isShortage(systemError("EMFILE")), isShortage(systemError("ECONNABORTED"))]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it.each([
+    ["EADDRINUSE", "addressInUse"],
+    ["EADDRNOTAVAIL", "addressNotAvailable"],
+    ["EACCES", "notPermitted"],
+    ["EMFILE", "listenFailed"],
+  ])("of listening: %s means %s", (code, expected) => {
+    const cause = systemError(code);
+    expect(listenErrorOf("tcp://127.0.0.1:1", cause)).toMatchObject({
+      code: expected,
+      url: "tcp://127.0.0.1:1",
+      cause,
+    });
+  });
+});
