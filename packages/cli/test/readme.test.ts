@@ -51,7 +51,7 @@ it("has a guide whose lines run in two terminals, and print what they say", { ti
   await writeFile(join(folder, "hello.js"), "console.log('hello');\n");
   const log = join(folder, "guide.log");
   const script =
-    `${first.trim()} > ${log} &\nuntil grep -q listening ${log}; do sleep 0.05; done\n${second}\nkill $!`
+    `${first.trim()} > ${log} &\nuntil grep -qs listening ${log}; do sleep 0.05; done\n${second}\nkill $!`
       .replaceAll("4100", String(await freePort()))
       .replace("hello.js", join(folder, "hello.js"));
   const cwd = new URL("..", import.meta.url);

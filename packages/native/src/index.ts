@@ -4,4 +4,4 @@ export { SystemError, UnavailableError, type UnavailableErrorCode } from "./erro
 export type { Koffi, KoffiFunction, KoffiLibrary, KoffiPollHandle, KoffiType } from "./koffi.ts";
 export { type NativeStats, nativeStats, type Quarantine, quarantine } from "./ledger.ts";
 export { NativeBlock } from "./memory.ts";
-export { Native, type NativeFunction, openNative } from "./native.ts";
+export { Native, type NativeFunction, type NativeOptions, openNative } from "./native.ts";

@@ -19,7 +19,7 @@ export interface NativeOptions {
   /** What to use instead, as a sentence for messages. */
   readonly instead: string;
   /** Platforms (`process.platform`) that it was written for. */
-  readonly platforms: readonly NodeJS.Platform[];
+  readonly platforms: readonly string[];
   /** Libraries to try, in this order; `null` is what this process has loaded already. */
   readonly libraries: readonly (string | null)[];
 }

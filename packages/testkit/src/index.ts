@@ -9,7 +9,7 @@ export { Link } from "./link.ts";
 export type { LoopHarness, LoopNode, LoopNodeOptions } from "./loop-harness.ts";
 export { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from "./memory-network.ts";
 export { poisonByte, poisonedTransport } from "./poison.ts";
-export type { Runner } from "./runner.ts";
+export type { Runner, TestBody } from "./runner.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { sha256 } from "./sha256.ts";
 export {
@@ -41,4 +41,4 @@ export {
   transportSuite,
 } from "./suites/transport/index.ts";
 export { tinyId } from "./tiny-id.ts";
-export { UnsentWatch } from "./unsent-watch.ts";
+export { type CommandedMachine, UnsentWatch } from "./unsent-watch.ts";

@@ -1,14 +1,15 @@
 /** What a suite needs of a test runner, and how its cases appear there. */
 import { UsageError } from "@kad/core";
 
-type Body = () => void | Promise<void>;
+/** What a test does; a promise that rejects fails it, as a throw does. */
+export type TestBody = () => void | Promise<void>;
 
 /** vitest, node:test, mocha, jest, bun:test and others have these functions, as globals or to be imported. */
 export interface Runner {
   readonly describe: (title: string, body: () => void) => unknown;
   readonly it: {
-    (title: string, body: Body): unknown;
-    readonly skip: (title: string, body: Body) => unknown;
+    (title: string, body: TestBody): unknown;
+    readonly skip: (title: string, body: TestBody) => unknown;
   };
 }
 
@@ -16,7 +17,7 @@ export interface Runner {
 export interface RunnableTest {
   readonly title: string;
   readonly skipReason: string | undefined;
-  readonly run: Body;
+  readonly run: TestBody;
 }
 
 /** @throws UsageError `invalidOption` where neither `runner` nor a global `describe` and `it` is there */

@@ -6,7 +6,8 @@
 import type { Commands, Machine, NodeEvent, SendOutcome, Transport } from "@kad/core";
 import { intercept } from "./intercept.ts";
 
-type Node = Machine<NodeEvent> & Commands;
+/** A node, or a channel around one. */
+export type CommandedMachine = Machine<NodeEvent> & Commands;
 
 /** Calls after which there may be something to send or to tell. */
 const inputs = [
@@ -25,7 +26,7 @@ const inputs = [
   "reply",
   "cancel",
   "addContact",
-] as const satisfies readonly (keyof Node)[];
+] as const satisfies readonly (keyof CommandedMachine)[];
 
 export class UnsentWatch {
   #unpolled: string | undefined;
@@ -46,8 +47,8 @@ export class UnsentWatch {
   }
 
   /** The machine to give to the driver, and to call commands on. */
-  machine<M extends Node>(machine: M): M {
-    const watching: Partial<Node> = {
+  machine<M extends CommandedMachine>(machine: M): M {
+    const watching: Partial<CommandedMachine> = {
       pollTransmit: (nowMs, into) => {
         const transmit = machine.pollTransmit(nowMs, into);
         if (transmit === undefined) this.#unpolled = undefined;
@@ -77,7 +78,7 @@ export class UnsentWatch {
     return intercept(transport, watching as Partial<T>);
   }
 
-  #noting(machine: Node, name: (typeof inputs)[number]): (...args: never[]) => unknown {
+  #noting(machine: CommandedMachine, name: (typeof inputs)[number]): (...args: never[]) => unknown {
     const call = machine[name] as (...args: never[]) => unknown;
     return (...args) => {
       this.note(name);

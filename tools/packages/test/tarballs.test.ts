@@ -5,6 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { succeed } from "../src/process.ts";
 import { pack, published, root, type Tarball } from "../src/tarballs.ts";
 
+/** What packages bring along that is not ours. */
+const foreign: Readonly<Record<string, readonly string[]>> = {
+  "@kad/crypto": ["@noble/ciphers", "@noble/curves", "@noble/ed25519", "@noble/hashes"],
+};
+
 let folder: string;
 let tarballs: readonly Tarball[];
 
@@ -34,7 +39,8 @@ describe.each([...published()])("the tarball of %s", (source, name) => {
   });
 
   it("has nothing else: no tests, no configuration, no build information", () => {
-    const allowed = /^(?:(?:dist|src)\/[a-z0-9/-]+\.(?:js|ts|d\.ts|js\.map|d\.ts\.map)|bin\/kad\.js)$/;
+    const allowed =
+      /^(?:(?:dist|src)\/[a-z0-9/-]+\.(?:js|ts|d\.ts|js\.map|d\.ts\.map)|bin\/kad\.js|vectors\/[a-z0-9-]+\.json)$/;
     const top = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
     expect(contents().filter((path) => !allowed.test(path) && !top.includes(path))).toEqual([]);
   });
@@ -61,12 +67,15 @@ describe.each([...published()])("the tarball of %s", (source, name) => {
     expect(JSON.parse(manifest)).toHaveProperty(["dependencies", name]);
   });
 
-  it("depends on nothing but the other packages", async () => {
+  it("depends on nothing but the other packages, and what its README gives a reason for", async () => {
     const { file } = tarballs.find((one) => one.name === name) as Tarball;
     const manifest = await succeed(["tar", "-xOzf", file, "package/package.json"], { cwd: folder });
     const { dependencies = {} } = JSON.parse(manifest) as { dependencies?: Record<string, string> };
-    expect(
-      Object.keys(dependencies).filter((one) => !tarballs.some((tarball) => tarball.name === one)),
-    ).toEqual([]);
+    const others = Object.keys(dependencies).filter(
+      (one) => !tarballs.some((tarball) => tarball.name === one),
+    );
+    expect(others).toEqual(foreign[name] ?? []);
+    const readme = await readFile(join(root, source, "README.md"), "utf8");
+    for (const other of others) expect(readme).toContain(`\`${other}\``);
   });
 });
