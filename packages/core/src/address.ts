@@ -30,7 +30,10 @@ export interface AddressCodec {
   decode(bytes: Uint8Array, offset: number, length: number): Address | undefined;
   /** Whom requests are counted by, as any string: the host's address without the port. `undefined`: exempt. */
   source(address: Address): string | undefined;
-  /** The subnet that limits count by, as any string; `undefined` when the address is exempt (loopback). */
+  /**
+   * The subnet that limits count by, as any string, and always the same for an address; `undefined` when it is exempt
+   * (loopback).
+   */
   group(address: Address): string | undefined;
 }
 

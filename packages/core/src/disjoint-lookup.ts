@@ -117,7 +117,7 @@ export class DisjointLookup implements Walk {
   }
 
   #groupsOf({ addresses }: Contact): readonly string[] {
-    return groupsOf(addresses, this.#options.groupOf);
+    return groupsOf(addresses, this.#options);
   }
 
   #ownerOf(id: NodeId): Lookup | undefined {

@@ -8,8 +8,8 @@ import type { NodeId } from "./node-id.ts";
 
 /** Below zero when `a` is nearer to `target` than `b`, above when it is farther, 0 when they are the same id. */
 export function compareDistance(target: NodeId, a: NodeId, b: NodeId): number {
-  const near = (a.prefix ^ target.prefix) >>> 0;
-  const far = (b.prefix ^ target.prefix) >>> 0;
+  const near = (a.prefixBits ^ target.prefixBits) >>> 0;
+  const far = (b.prefixBits ^ target.prefixBits) >>> 0;
   if (near !== far) return near < far ? -1 : 1;
   const length = target.key.length;
   for (let i = 4; i < length; i++) {
@@ -23,7 +23,7 @@ export function compareDistance(target: NodeId, a: NodeId, b: NodeId): number {
 /** Bits that `a` and `b` share from the left: 0 up to the id's length in bits (then they are equal). */
 export function commonPrefixLength(a: NodeId, b: NodeId): number {
   const bits = a.key.length * 8;
-  const difference = a.prefix ^ b.prefix;
+  const difference = a.prefixBits ^ b.prefixBits;
   if (difference !== 0) return Math.clz32(difference);
   for (let i = 4; i < a.key.length; i++) {
     const byte = a.key.charCodeAt(i) ^ b.key.charCodeAt(i);
@@ -42,7 +42,7 @@ export function bitAt(id: NodeId, index: number): 0 | 1 {
  * number exactly. For estimates of a network's size, not for ordering.
  */
 export function distanceShare(a: NodeId, b: NodeId): number {
-  let share = ((a.prefix ^ b.prefix) >>> 0) / 2 ** 32;
+  let share = ((a.prefixBits ^ b.prefixBits) >>> 0) / 2 ** 32;
   let weight = 2 ** -40;
   for (let i = 4; i < Math.min(6, a.key.length); i++) {
     share += (a.key.charCodeAt(i) ^ b.key.charCodeAt(i)) * weight;

@@ -5,147 +5,124 @@
  * bucket names its oldest contact for a probe instead of pinging it, since this file cannot send. It does so only when
  * that contact has not been heard for `contactFreshMs`. And subnets and peers that came to us unasked are limited, in
  * the bucket and, by the same numbers, in its replacement cache, so that nobody's newcomers crowd out all others.
+ *
+ * Contacts are named by their index in {@link KBucket.entries} or {@link KBucket.replacements}, which the next change may
+ * move.
  */
 import type { Contact } from "./contact.ts";
-import { SubnetCounter } from "./diversity.ts";
+import { ContactList, type TableEntry } from "./contact-list.ts";
+import type { TableSubnets } from "./diversity.ts";
 import type { InstantMs } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { ContactRefusal } from "./stats.ts";
 
 /** `walk`: a request of our own work. `incoming`: only a ping that we sent because the peer had asked us first. */
 export type ContactOrigin = "walk" | "incoming";
 
-/** What the table knows of a contact; it changes under the reader with every call on the table. */
-export interface TableEntry {
-  readonly contact: Contact;
-  /** When it last answered; earlier than that after `markAllStale`. */
-  readonly lastSeenMs: InstantMs;
-  /** Unanswered requests since it last answered. */
-  readonly failures: number;
-  /** No walk of ours has reached it yet. */
-  readonly incomingOnly: boolean;
-  /** When it first answered, time in the replacement cache included. */
-  readonly addedAtMs: InstantMs;
-}
-
-/** A {@link TableEntry} as the table and its buckets write it. */
-export class BucketEntry implements TableEntry {
-  contact: Contact;
-  /** The subnets that the contact's addresses count in. */
-  groups: readonly string[];
-  lastSeenMs: InstantMs;
-  failures: number = 0;
-  incomingOnly: boolean;
-  readonly addedAtMs: InstantMs;
-  /** In the replacement cache, not in the bucket. */
-  waiting: boolean = false;
-  /** {@link NodeId.prefix} as a signed number: it fits a machine word, so comparing allocates and unboxes nothing. */
-  readonly prefix: number;
-
-  constructor(nowMs: InstantMs, contact: Contact, groups: readonly string[], incomingOnly: boolean) {
-    this.contact = contact;
-    this.groups = groups;
-    this.lastSeenMs = nowMs;
-    this.incomingOnly = incomingOnly;
-    this.addedAtMs = nowMs;
-    this.prefix = contact.id.prefix | 0;
-  }
-}
+const noReplacements = new ContactList();
+const noGroups: readonly string[] = [];
 
 /** Keeps order and limits; which ids belong here, and that none comes twice, is the table's care. */
 export class KBucket {
   /** Least recently seen first. */
-  readonly entries: BucketEntry[] = [];
-  /** The replacement cache, least recently seen first. */
-  readonly replacements: BucketEntry[] = [];
+  readonly entries: ContactList = new ContactList();
+  #replacements: ContactList = noReplacements;
   /** When a walk last went toward an id in this bucket; `undefined` until the table knows what time it is. */
   lastLookupMs: InstantMs | undefined;
   readonly #limits: NodeLimits;
-  readonly #subnets: SubnetCounter;
-  readonly #tableSubnets: SubnetCounter;
+  readonly #subnets: TableSubnets;
   #incoming = 0;
-  #probed: BucketEntry | undefined;
+  #probed: NodeId | undefined = undefined;
   #probedAtMs: InstantMs = 0;
 
-  /** @param tableSubnets shared by all buckets of the table; every bucket counts its contacts in it as well */
-  constructor(limits: NodeLimits, tableSubnets: SubnetCounter, lastLookupMs?: InstantMs) {
+  /** @param subnets shared by all buckets of the table, which counts their contacts */
+  constructor(limits: NodeLimits, subnets: TableSubnets, lastLookupMs?: InstantMs) {
     this.lastLookupMs = lastLookupMs;
     this.#limits = limits;
-    this.#subnets = new SubnetCounter(limits.maxPerSubnetInBucket);
-    this.#tableSubnets = tableSubnets;
+    this.#subnets = subnets;
   }
 
   get full(): boolean {
     return this.entries.length >= this.#limits.bucketSize;
   }
 
+  /** The replacement cache, least recently seen first. */
+  get replacements(): ContactList {
+    return this.#replacements;
+  }
+
   /** Why a newcomer may not come in even if there is room; `undefined`: it may. */
-  refusal(groups: readonly string[], incomingOnly: boolean): ContactRefusal | undefined {
-    if (!this.#tableSubnets.fits(groups)) return "subnetInTable";
-    if (!this.#subnets.fits(groups)) return "subnetInBucket";
+  refusal(contact: Pick<Contact, "addresses">, incomingOnly: boolean): ContactRefusal | undefined {
+    const groups = this.#subnets.groupsOf(contact);
+    if (!this.#subnets.fits(groups)) return "subnetInTable";
+    if (!this.#fits(groups)) return "subnetInBucket";
     if (incomingOnly && this.#incoming >= this.#limits.maxIncomingPerBucket) return "incomingInBucket";
     return undefined;
   }
 
   /** Takes an entry in, at its place by {@link TableEntry.lastSeenMs}. The caller has asked {@link full} and {@link refusal}. */
-  insert(entry: BucketEntry): void {
-    entry.waiting = false;
-    this.#subnets.add(entry.groups);
-    this.#tableSubnets.add(entry.groups);
+  insert(entry: TableEntry): void {
+    this.entries.insert(entry);
+    this.#subnets.add(entry.contact);
     if (entry.incomingOnly) this.#incoming++;
-    insertBySeen(this.entries, entry);
   }
 
-  remove(entry: BucketEntry): void {
-    this.entries.splice(this.entries.indexOf(entry), 1);
-    this.#subnets.remove(entry.groups);
-    this.#tableSubnets.remove(entry.groups);
-    if (entry.incomingOnly) this.#incoming--;
-    if (this.#probed === entry) this.#probed = undefined;
+  remove(index: number): void {
+    const { entries } = this;
+    const contact = entries.contactAt(index);
+    if (entries.isIncomingOnly(index)) this.#incoming--;
+    if (this.#isProbed(index)) this.#probed = undefined;
+    entries.remove(index);
+    this.#subnets.remove(contact);
   }
 
-  /** An entry of the bucket has answered: it becomes the most recently seen, and a probe of it is over. */
-  onAnswered(nowMs: InstantMs, entry: BucketEntry, origin: ContactOrigin): void {
-    entry.lastSeenMs = nowMs;
-    entry.failures = 0;
-    if (entry.incomingOnly && origin === "walk") {
-      entry.incomingOnly = false;
-      this.#incoming--;
-    }
-    if (this.#probed === entry) this.#probed = undefined;
-    moveToEnd(this.entries, entry);
+  /** An entry of the bucket has answered: it becomes the most recently seen, the last one, and a probe of it is over. */
+  onAnswered(nowMs: InstantMs, index: number, origin: ContactOrigin): void {
+    const { entries } = this;
+    const wasIncoming = entries.isIncomingOnly(index);
+    const isIncoming = wasIncoming && origin === "incoming";
+    if (wasIncoming && !isIncoming) this.#incoming--;
+    if (this.#isProbed(index)) this.#probed = undefined;
+    entries.onAnswered(index, nowMs, isIncoming);
   }
 
   /** Gives an entry of the bucket other addresses, unless their subnets have no room: then nothing changes. */
-  setContact(entry: BucketEntry, contact: Contact, groups: readonly string[]): void {
-    const fits = this.#subnets.fits(groups, entry.groups) && this.#tableSubnets.fits(groups, entry.groups);
-    if (!fits) return;
-    this.#subnets.remove(entry.groups);
-    this.#tableSubnets.remove(entry.groups);
-    entry.contact = contact;
-    entry.groups = groups;
-    this.#subnets.add(groups);
-    this.#tableSubnets.add(groups);
+  setContact(index: number, contact: Contact): void {
+    const subnets = this.#subnets;
+    const before = this.entries.contactAt(index);
+    const present = subnets.groupsOf(before);
+    const groups = subnets.groupsOf(contact);
+    if (!this.#fits(groups, present) || !subnets.fits(groups, present)) return;
+    subnets.remove(before);
+    this.entries.setContact(index, contact);
+    subnets.add(contact);
   }
 
   /**
-   * The oldest entry, if it should be asked whether it is still there: it has not been heard for `contactFreshMs`, and no
-   * probe of this bucket is under way.
+   * The oldest contact, if it should be asked whether it is still there: it has not been heard for `contactFreshMs`, and
+   * no probe of this bucket is under way.
    */
-  startProbe(nowMs: InstantMs): BucketEntry | undefined {
-    const oldest = this.entries[0];
-    if (oldest === undefined || nowMs - oldest.lastSeenMs < this.#limits.contactFreshMs) return undefined;
+  startProbe(nowMs: InstantMs): Contact | undefined {
+    const { entries } = this;
+    if (entries.length === 0 || nowMs - entries.lastSeenMsAt(0) < this.#limits.contactFreshMs)
+      return undefined;
     if (this.#probed !== undefined && !this.#probeIsOver(nowMs)) return undefined;
-    this.#probed = oldest;
+    const oldest = entries.contactAt(0);
+    this.#probed = oldest.id;
     this.#probedAtMs = nowMs;
     return oldest;
   }
 
-  /** Ends the probe of `entry` without an answer. `false`: none was under way. */
-  endProbe(nowMs: InstantMs, entry: BucketEntry): boolean {
-    if (this.#probed !== entry) return false;
+  /** Ends the probe of an entry without an answer. `false`: none was under way. */
+  endProbe(nowMs: InstantMs, index: number): boolean {
+    if (!this.#isProbed(index)) return false;
     this.#probed = undefined;
     return !this.#probeIsOver(nowMs);
+  }
+
+  #isProbed(index: number): boolean {
+    return this.#probed !== undefined && this.#probed.key === this.entries.contactAt(index).id.key;
   }
 
   /** Whoever should have reported on the probe never will: time enough has passed for a ping to be sent and given up. */
@@ -155,83 +132,96 @@ export class KBucket {
 
   /** Makes everything look unheard since `sinceMs` at the latest. A probe under way says nothing any more. */
   markStale(sinceMs: InstantMs): void {
-    for (const entry of this.entries) entry.lastSeenMs = Math.min(entry.lastSeenMs, sinceMs);
-    for (const entry of this.replacements) entry.lastSeenMs = Math.min(entry.lastSeenMs, sinceMs);
+    this.entries.markStale(sinceMs);
+    this.#replacements.markStale(sinceMs);
     this.#probed = undefined;
   }
 
-  /** Moves the entries for which `belongs` holds, in their order, to an empty bucket. */
-  moveTo(other: KBucket, belongs: (entry: BucketEntry) => boolean): void {
-    for (const entry of this.entries.filter(belongs)) {
-      this.remove(entry);
-      other.insert(entry);
+  /** Moves the contacts for which `belongs` holds, in their order, to an empty bucket. */
+  moveTo(other: KBucket, belongs: (contact: Contact) => boolean): void {
+    for (let i = 0; i < this.entries.length; ) {
+      if (!belongs(this.entries.contactAt(i))) i++;
+      else {
+        const entry = this.entries.entryAt(i);
+        this.remove(i);
+        other.insert(entry);
+      }
     }
   }
 
   /**
-   * Who must leave the replacement cache before `entry` can wait there: one of the same subnet or kind when those are at
-   * their limit in the cache, else the oldest when it is full; `undefined`: nobody, there is room.
+   * Puts a verified newcomer into the replacement cache as its freshest. One of the same subnet or kind makes room where
+   * those are at their limit in the cache, else the oldest when it is full.
    */
-  displacedBy(entry: BucketEntry): BucketEntry | undefined {
-    const { replacements } = this;
-    const { maxPerSubnetInBucket, maxIncomingPerBucket, replacementCacheSize } = this.#limits;
-    for (const group of entry.groups) {
-      const crowded = oldestBeyond(replacements, maxPerSubnetInBucket, (other) =>
-        other.groups.includes(group),
-      );
-      if (crowded !== undefined) return crowded;
-    }
-    if (entry.incomingOnly) {
-      const crowded = oldestBeyond(replacements, maxIncomingPerBucket, (other) => other.incomingOnly);
-      if (crowded !== undefined) return crowded;
-    }
-    return replacements.length < replacementCacheSize ? undefined : replacements[0];
+  addReplacement(entry: TableEntry): void {
+    if (this.#limits.replacementCacheSize === 0) return;
+    for (let out = this.#displacedBy(entry); out !== undefined; out = this.#displacedBy(entry))
+      this.#replacements.remove(out);
+    if (this.#replacements === noReplacements) this.#replacements = new ContactList();
+    this.#replacements.insert(entry);
   }
 
-  /** Puts a verified newcomer into the replacement cache as its freshest. The caller has asked {@link displacedBy}. */
-  addReplacement(entry: BucketEntry): void {
-    entry.waiting = true;
-    this.replacements.push(entry);
-  }
-
-  removeReplacement(entry: BucketEntry): void {
-    this.replacements.splice(this.replacements.indexOf(entry), 1);
-    entry.waiting = false;
+  removeReplacement(index: number): void {
+    this.#replacements.remove(index);
+    if (this.#replacements.length === 0) this.#replacements = noReplacements;
   }
 
   /**
    * The freshest replacement that the limits allow, once `leaving` (an entry of the bucket) is gone. Only contacts that
    * have answered wait there, so it may enter without another question.
    */
-  fittingReplacement(leaving: BucketEntry): BucketEntry | undefined {
-    const incoming = this.#incoming - (leaving.incomingOnly ? 1 : 0);
-    return this.replacements.findLast(
-      ({ groups, incomingOnly }) =>
-        (!incomingOnly || incoming < this.#limits.maxIncomingPerBucket) &&
-        this.#subnets.fits(groups, leaving.groups) &&
-        this.#tableSubnets.fits(groups, leaving.groups),
-    );
+  fittingReplacement(leaving: number): number | undefined {
+    const replacements = this.#replacements;
+    if (replacements.length === 0) return undefined;
+    const incoming = this.#incoming - (this.entries.isIncomingOnly(leaving) ? 1 : 0);
+    const present = this.#subnets.groupsOf(this.entries.contactAt(leaving));
+    for (let i = replacements.length - 1; i >= 0; i--) {
+      if (replacements.isIncomingOnly(i) && incoming >= this.#limits.maxIncomingPerBucket) continue;
+      const groups = this.#subnets.groupsOf(replacements.contactAt(i));
+      if (this.#fits(groups, present) && this.#subnets.fits(groups, present)) return i;
+    }
+    return undefined;
+  }
+
+  /** Whether a contact of these groups may be added; groups that it is counted in already (`present`) cost nothing. */
+  #fits(groups: readonly string[], present: readonly string[] = noGroups): boolean {
+    const limit = this.#limits.maxPerSubnetInBucket;
+    for (const group of groups) {
+      if (this.#subnets.atMost(group) < limit || present.includes(group)) continue;
+      if (this.#subnets.countIn(this.entries, group) >= limit) return false;
+    }
+    return true;
+  }
+
+  #displacedBy({ contact, incomingOnly }: TableEntry): number | undefined {
+    const replacements = this.#replacements;
+    const { maxPerSubnetInBucket, maxIncomingPerBucket, replacementCacheSize } = this.#limits;
+    for (const group of this.#subnets.groupsOf(contact)) {
+      const crowded = oldestBeyond(replacements, maxPerSubnetInBucket, (i) =>
+        this.#subnets.groupsOf(replacements.contactAt(i)).includes(group),
+      );
+      if (crowded !== undefined) return crowded;
+    }
+    if (incomingOnly) {
+      const crowded = oldestBeyond(replacements, maxIncomingPerBucket, (i) => replacements.isIncomingOnly(i));
+      if (crowded !== undefined) return crowded;
+    }
+    return replacements.length < replacementCacheSize ? undefined : 0;
   }
 }
 
 /** The first that matches, when `limit` or more do. */
 function oldestBeyond(
-  entries: readonly BucketEntry[],
+  list: ContactList,
   limit: number,
-  matches: (entry: BucketEntry) => boolean,
-): BucketEntry | undefined {
-  const crowd = entries.filter(matches);
-  return crowd.length < limit ? undefined : crowd[0];
-}
-
-function insertBySeen(entries: BucketEntry[], entry: BucketEntry): void {
-  let at = entries.length;
-  while (at > 0 && (entries[at - 1] as BucketEntry).lastSeenMs > entry.lastSeenMs) at--;
-  entries.splice(at, 0, entry);
-}
-
-function moveToEnd(entries: BucketEntry[], entry: BucketEntry): void {
-  const last = entries.length - 1;
-  for (let i = entries.indexOf(entry); i < last; i++) entries[i] = entries[i + 1] as BucketEntry;
-  entries[last] = entry;
+  matches: (index: number) => boolean,
+): number | undefined {
+  let oldest: number | undefined;
+  let count = 0;
+  for (let i = 0; i < list.length; i++) {
+    if (!matches(i)) continue;
+    oldest ??= i;
+    count++;
+  }
+  return count < limit ? undefined : oldest;
 }

@@ -73,7 +73,7 @@ export class Neighbours implements RpcObserver {
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const { sender, client } = message;
-    if (client || this.#options.table.get(sender) !== undefined || this.#pings.has(sender)) return;
+    if (client || this.#options.table.has(sender) || this.#pings.has(sender)) return;
     const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
     if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
     const { history } = this.#options;
@@ -84,7 +84,7 @@ export class Neighbours implements RpcObserver {
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
   offer(contact: Contact): InsertOutcome {
-    if (this.#options.table.get(contact.id) !== undefined) return { type: "updated" };
+    if (this.#options.table.has(contact.id)) return { type: "updated" };
     if (this.#pings.send(contact, "walk")) return { type: "cached" };
     this.#refuse("busy");
     return { type: "refused", reason: "busy" };
@@ -102,7 +102,7 @@ export class Neighbours implements RpcObserver {
 
   /** Another id answered at a contact's address: the contact is not there any more; if it has others, perhaps there. */
   onReplaced(id: NodeId, address: Address): void {
-    const known = this.#options.table.get(id)?.contact.addresses ?? [];
+    const known = this.#options.table.contactOf(id)?.addresses ?? [];
     if (known.some(({ key }) => key !== address.key)) this.#options.table.onAddressFailed(id, address);
     else this.#evict(id);
   }
@@ -147,7 +147,7 @@ export class Neighbours implements RpcObserver {
   /** The observed address counts where it can be dialled, with those that the peer declares behind it; else the latter. */
   #contactOf(message: RequestMessage | ResponseMessage, from: Path): Contact | undefined {
     const { sender, addresses: declared } = message;
-    const known = this.#options.table.get(sender)?.contact;
+    const known = this.#options.table.contactOf(sender);
     if (from.dialable && declared.length === 0) {
       return known?.addresses[0] === from.remote ? known : { id: sender, addresses: [from.remote] };
     }

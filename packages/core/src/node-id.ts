@@ -13,14 +13,22 @@ export const maxIdBytes = 64;
 export class NodeId {
   /** One char code (0 to 255) for each byte: equality and `Map` key. Not for display, use {@link toHex}. */
   readonly key: string;
-  /** The first 32 bits as an unsigned number, padded with zero bits on the right: most comparisons end here. */
-  readonly prefix: number;
+  /**
+   * The first 32 bits as a signed number, padded with zero bits on the right: most comparisons end here. Signed, it is a
+   * small integer to the engine, in the id itself. @internal
+   */
+  readonly prefixBits: number;
 
   private constructor(key: string) {
     this.key = key;
     let prefix = 0;
     for (let i = 0; i < 4; i++) prefix = (prefix << 8) | (i < key.length ? key.charCodeAt(i) : 0);
-    this.prefix = prefix >>> 0;
+    this.prefixBits = prefix;
+  }
+
+  /** The first 32 bits as an unsigned number, padded with zero bits on the right. */
+  get prefix(): number {
+    return this.prefixBits >>> 0;
   }
 
   /**

@@ -374,7 +374,7 @@ interface Held {
 
 /** 0 to just under 1, the same for one key and node; Knuth's multiplicative hash spreads the few bits that differ. */
 function spread(key: RecordKey, id: NodeId): number {
-  return (Math.imul(key.prefix ^ id.prefix, 0x9e37_79b1) >>> 0) / 2 ** 32;
+  return (Math.imul(key.prefixBits ^ id.prefixBits, 0x9e37_79b1) >>> 0) / 2 ** 32;
 }
 
 function refused(reason: RefusalReason): AcceptOutcome {

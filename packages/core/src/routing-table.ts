@@ -10,16 +10,18 @@
  */
 import type { Address } from "./address.ts";
 import { boundAddresses, type Contact } from "./contact.ts";
+import { ContactList, type TableEntry } from "./contact-list.ts";
 import { bitAt, commonPrefixLength, compareDistance } from "./distance.ts";
-import { groupsOf, SubnetCounter } from "./diversity.ts";
+import { TableSubnets } from "./diversity.ts";
 import { UsageError } from "./errors.ts";
-import { BucketEntry, type ContactOrigin, KBucket, type TableEntry } from "./k-bucket.ts";
+import { type ContactOrigin, KBucket } from "./k-bucket.ts";
 import type { InstantMs } from "./machine.ts";
 import { NodeId } from "./node-id.ts";
-import type { NodeLimits } from "./options.ts";
+import { limitSpecs, type NodeLimits } from "./options.ts";
 import type { ContactRefusal } from "./stats.ts";
 
-export type { ContactOrigin, TableEntry } from "./k-bucket.ts";
+export type { TableEntry } from "./contact-list.ts";
+export type { ContactOrigin } from "./k-bucket.ts";
 
 export interface RoutingTableOptions {
   readonly self: NodeId;
@@ -93,26 +95,19 @@ const removed: FailOutcome = Object.freeze({ type: "removed" });
 const kept: FailOutcome = Object.freeze({ type: "kept" });
 
 export class RoutingTable implements ReadonlyRoutingTable {
-  readonly #options: RoutingTableOptions;
   readonly #self: NodeId;
   readonly #limits: NodeLimits;
   /** Never empty. */
   readonly #buckets: KBucket[];
-  /** Entries by {@link NodeId.key}, those in replacement caches as well. */
-  readonly #entries = new Map<string, BucketEntry>();
-  readonly #subnets: SubnetCounter;
-  /** Distances of the bucket that {@link closest} is sorting. */
-  readonly #distances: Int32Array;
+  readonly #subnets: TableSubnets;
   #size = 0;
 
   constructor(options: RoutingTableOptions) {
-    const { self, limits } = options;
-    this.#options = options;
-    this.#self = self;
-    this.#limits = limits;
-    this.#subnets = new SubnetCounter(limits.maxPerSubnetInTable);
-    this.#buckets = [new KBucket(limits, this.#subnets)];
-    this.#distances = new Int32Array(limits.bucketSize);
+    this.#self = options.self;
+    this.#limits = options.limits;
+    this.#buckets = [];
+    this.#subnets = new TableSubnets(options, this.#buckets);
+    this.#buckets.push(new KBucket(this.#limits, this.#subnets));
   }
 
   get size(): number {
@@ -124,11 +119,24 @@ export class RoutingTable implements ReadonlyRoutingTable {
   }
 
   get(id: NodeId): TableEntry | undefined {
-    return this.#live(id);
+    const { entries } = this.#bucketOf(id);
+    const index = entries.indexOf(id);
+    return index === undefined ? undefined : entries.entryAt(index);
+  }
+
+  has(id: NodeId): boolean {
+    return this.#bucketOf(id).entries.indexOf(id) !== undefined;
+  }
+
+  /** The contact of {@link get}. */
+  contactOf(id: NodeId): Contact | undefined {
+    const { entries } = this.#bucketOf(id);
+    const index = entries.indexOf(id);
+    return index === undefined ? undefined : entries.contactAt(index);
   }
 
   contacts(): Contact[] {
-    return this.#buckets.flatMap(({ entries }) => entries.map(({ contact }) => contact));
+    return this.#buckets.flatMap(({ entries }) => entries.toArray());
   }
 
   buckets(): BucketSummary[] {
@@ -147,13 +155,15 @@ export class RoutingTable implements ReadonlyRoutingTable {
   onAnswered(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): InsertOutcome {
     if (contact.id.key === this.#self.key) return refused("self");
     if (contact.addresses.length === 0) return refused("noAddress");
-    const known = this.#entries.get(contact.id.key);
-    if (known === undefined) return this.#admit(nowMs, contact, origin);
-    if (known.waiting) return this.#readmit(nowMs, known, contact, origin);
     const bucket = this.#bucketOf(contact.id);
-    bucket.onAnswered(nowMs, known, origin);
-    const merged = mergeAddresses(contact, known.contact);
-    if (merged !== known.contact) bucket.setContact(known, merged, this.#groups(merged.addresses));
+    const { entries } = bucket;
+    const index = entries.indexOf(contact.id);
+    if (index === undefined) return this.#onNewcomer(nowMs, bucket, contact, origin);
+    bucket.onAnswered(nowMs, index, origin);
+    const last = entries.length - 1;
+    const known = entries.contactAt(last);
+    const merged = mergeAddresses(contact, known);
+    if (merged !== known) bucket.setContact(last, merged);
     return updated;
   }
 
@@ -163,33 +173,28 @@ export class RoutingTable implements ReadonlyRoutingTable {
    * called while our own network is down.
    */
   onFailed(nowMs: InstantMs, id: NodeId): FailOutcome {
-    const entry = this.#entries.get(id.key);
-    if (entry === undefined) return unknown;
-    if (entry.waiting) return this.#drop(entry);
-    entry.failures++;
     const bucket = this.#bucketOf(id);
-    const replaceable = bucket.endProbe(nowMs, entry) && bucket.fittingReplacement(entry) !== undefined;
-    return replaceable || entry.failures >= this.#limits.maxFailures ? this.#drop(entry) : kept;
+    const index = bucket.entries.indexOf(id);
+    if (index === undefined) return stopWaiting(bucket, id);
+    const failures = bucket.entries.onFailed(index);
+    const isReplaceable = bucket.endProbe(nowMs, index) && bucket.fittingReplacement(index) !== undefined;
+    return isReplaceable || failures >= this.#limits.maxFailures ? this.#drop(bucket, index) : kept;
   }
 
   /** An address of the contact failed where another may not: it goes behind the others. Unknown ones are ignored. */
   onAddressFailed(id: NodeId, address: Address): void {
-    const entry = this.#entries.get(id.key);
-    if (entry === undefined) return;
-    const { addresses } = entry.contact;
-    const at = addresses.findIndex(({ key }) => key === address.key);
-    const failed = addresses[at];
-    if (failed === undefined || at === addresses.length - 1) return;
-    entry.contact = {
-      id: entry.contact.id,
-      addresses: [...addresses.filter((other) => other !== failed), failed],
-    };
+    const { entries, replacements } = this.#bucketOf(id);
+    for (const list of [entries, replacements]) {
+      const index = list.indexOf(id);
+      if (index !== undefined) moveAddressBack(list, index, address);
+    }
   }
 
   /** Removes a contact whatever its record, and promotes a replacement as {@link onFailed} does. */
   evict(id: NodeId): FailOutcome {
-    const entry = this.#entries.get(id.key);
-    return entry === undefined ? unknown : this.#drop(entry);
+    const bucket = this.#bucketOf(id);
+    const index = bucket.entries.indexOf(id);
+    return index === undefined ? stopWaiting(bucket, id) : this.#drop(bucket, index);
   }
 
   /** {@link evict} for those who do not ask what came in its place. `false`: it was not in the table. */
@@ -203,18 +208,25 @@ export class RoutingTable implements ReadonlyRoutingTable {
    * Changes nothing.
    */
   wouldFit(id: NodeId, address: Address): boolean {
-    if (id.key === this.#self.key || this.#live(id) !== undefined) return false;
+    if (id.key === this.#self.key) return false;
     const bucket = this.#bucketOf(id);
-    if (bucket.refusal(this.#groups([address]), true) !== undefined) return false;
-    if (!bucket.full) return true;
-    // Splitting helps where two contacts share prefixes of different length with us: never but in the last bucket.
+    if (bucket.full && !this.#canSplitFor(bucket, id)) return false;
+    if (bucket.entries.indexOf(id) !== undefined) return false;
+    return bucket.refusal({ addresses: [address] }, true) === undefined;
+  }
+
+  /** Splitting helps where two contacts share prefixes of different length with us: never but in the last bucket. */
+  #canSplitFor(bucket: KBucket, id: NodeId): boolean {
+    if (bucket !== this.#buckets.at(-1)) return false;
     const shared = commonPrefixLength(this.#self, id);
-    return bucket.entries.some(({ contact }) => commonPrefixLength(this.#self, contact.id) !== shared);
+    for (let i = 0; i < bucket.entries.length; i++)
+      if (commonPrefixLength(this.#self, bucket.entries.contactAt(i).id) !== shared) return true;
+    return false;
   }
 
   /**
-   * The `count` contacts nearest to `target`, nearest first, among those that `accept` returns true for (it may not call
-   * the table); all of them when there are fewer. The array is the caller's.
+   * The `count` contacts nearest to `target`, nearest first, among those that `accept` returns true for (it may call no
+   * table); all of them when there are fewer. The array is the caller's.
    */
   closest(target: NodeId, count: number, accept?: (contact: Contact) => boolean): Contact[] {
     const nearest: Contact[] = [];
@@ -270,14 +282,14 @@ export class RoutingTable implements ReadonlyRoutingTable {
 
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
   stalest(sinceMs: InstantMs, count: number): Contact[] {
-    const stale: BucketEntry[] = [];
+    const stale = new ContactList();
     for (const { entries } of this.#buckets) {
-      for (const entry of entries) {
-        if (entry.lastSeenMs > sinceMs) break;
-        insertBySeen(stale, entry, count);
+      for (let i = 0; i < entries.length && entries.lastSeenMsAt(i) <= sinceMs; i++) {
+        stale.insert(entries.entryAt(i));
+        if (stale.length > count) stale.remove(count);
       }
     }
-    return stale.map(({ contact }) => contact);
+    return stale.toArray();
   }
 
   /**
@@ -294,61 +306,53 @@ export class RoutingTable implements ReadonlyRoutingTable {
     }
   }
 
-  #live(id: NodeId): BucketEntry | undefined {
-    const entry = this.#entries.get(id.key);
-    return entry === undefined || entry.waiting ? undefined : entry;
-  }
-
-  #groups(addresses: readonly Address[]): readonly string[] {
-    return groupsOf(addresses, (address) => this.#options.groupOf(address));
-  }
-
   #bucketOf(id: NodeId): KBucket {
     const index = Math.min(commonPrefixLength(this.#self, id), this.#buckets.length - 1);
     return this.#buckets[index] as KBucket;
   }
 
   #differsAt(bit: number, target: NodeId): boolean {
-    if (bit < 32) return (this.#self.prefix ^ target.prefix) << bit < 0;
+    if (bit < 32) return (this.#self.prefixBits ^ target.prefixBits) << bit < 0;
     return bitAt(this.#self, bit) !== bitAt(target, bit);
   }
 
-  #admit(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): InsertOutcome {
-    const entry = new BucketEntry(nowMs, contact, this.#groups(contact.addresses), origin === "incoming");
-    const reason = this.#bucketOf(contact.id).refusal(entry.groups, entry.incomingOnly);
-    return reason === undefined ? this.#place(nowMs, entry) : refused(reason);
-  }
-
-  /** One that waits in the replacement cache has answered again: it is the freshest there, or has a place by now. */
-  #readmit(nowMs: InstantMs, entry: BucketEntry, contact: Contact, origin: ContactOrigin): InsertOutcome {
-    const bucket = this.#bucketOf(contact.id);
-    this.#stopWaiting(bucket, entry);
-    entry.lastSeenMs = nowMs;
-    entry.incomingOnly &&= origin === "incoming";
-    entry.contact = mergeAddresses(contact, entry.contact);
-    entry.groups = this.#groups(entry.contact.addresses);
-    if (bucket.refusal(entry.groups, entry.incomingOnly) === undefined) return this.#place(nowMs, entry);
-    this.#wait(bucket, entry);
+  /** A peer that is not in its bucket. Where it has waited for a place, it has answered again. */
+  #onNewcomer(nowMs: InstantMs, bucket: KBucket, contact: Contact, origin: ContactOrigin): InsertOutcome {
+    const { replacements } = bucket;
+    const waiting = replacements.indexOf(contact.id);
+    if (waiting === undefined) {
+      const incomingOnly = origin === "incoming";
+      const reason = bucket.refusal(contact, incomingOnly);
+      if (reason !== undefined) return refused(reason);
+      return this.#place({ contact, lastSeenMs: nowMs, failures: 0, incomingOnly, addedAtMs: nowMs });
+    }
+    const before = replacements.entryAt(waiting);
+    const incomingOnly = before.incomingOnly && origin === "incoming";
+    const merged = mergeAddresses(contact, before.contact);
+    const entry: TableEntry = { ...before, contact: merged, lastSeenMs: nowMs, incomingOnly };
+    bucket.removeReplacement(waiting);
+    if (bucket.refusal(merged, incomingOnly) === undefined) return this.#place(entry);
+    bucket.addReplacement(entry);
     return cached;
   }
 
-  #place(nowMs: InstantMs, entry: BucketEntry): InsertOutcome {
-    const { id } = entry.contact;
-    let bucket = this.#bucketOf(id);
-    bucket.lastLookupMs ??= nowMs;
+  /** Somebody who has just answered takes a place in the bucket, or in its replacement cache. */
+  #place(entry: TableEntry): InsertOutcome {
+    const { contact, lastSeenMs } = entry;
+    let bucket = this.#bucketOf(contact.id);
+    bucket.lastLookupMs ??= lastSeenMs;
     while (bucket.full && bucket === this.#buckets.at(-1)) {
       this.#splitLast(bucket);
-      bucket = this.#bucketOf(id);
+      bucket = this.#bucketOf(contact.id);
     }
     if (!bucket.full) {
       bucket.insert(entry);
-      this.#entries.set(id.key, entry);
       this.#size++;
       return inserted;
     }
-    this.#wait(bucket, entry);
-    const oldest = bucket.startProbe(nowMs);
-    return oldest === undefined ? cached : { type: "probe", oldest: oldest.contact };
+    bucket.addReplacement(entry);
+    const oldest = bucket.startProbe(lastSeenMs);
+    return oldest === undefined ? cached : { type: "probe", oldest };
   }
 
   /**
@@ -358,40 +362,21 @@ export class RoutingTable implements ReadonlyRoutingTable {
   #splitLast(bucket: KBucket): void {
     const prefixLength = this.#buckets.length - 1;
     const next = new KBucket(this.#limits, this.#subnets, bucket.lastLookupMs);
-    bucket.moveTo(next, ({ contact }) => commonPrefixLength(this.#self, contact.id) > prefixLength);
+    bucket.moveTo(next, ({ id }) => commonPrefixLength(this.#self, id) > prefixLength);
     this.#buckets.push(next);
   }
 
-  #wait(bucket: KBucket, entry: BucketEntry): void {
-    if (this.#limits.replacementCacheSize === 0) return;
-    for (let out = bucket.displacedBy(entry); out !== undefined; out = bucket.displacedBy(entry)) {
-      this.#stopWaiting(bucket, out);
-    }
-    bucket.addReplacement(entry);
-    this.#entries.set(entry.contact.id.key, entry);
-  }
-
-  #stopWaiting(bucket: KBucket, entry: BucketEntry): void {
-    bucket.removeReplacement(entry);
-    this.#entries.delete(entry.contact.id.key);
-  }
-
-  #drop(entry: BucketEntry): FailOutcome {
-    const bucket = this.#bucketOf(entry.contact.id);
-    if (entry.waiting) {
-      this.#stopWaiting(bucket, entry);
-      return unknown;
-    }
-    const next = bucket.fittingReplacement(entry);
-    bucket.remove(entry);
-    this.#entries.delete(entry.contact.id.key);
-    if (next === undefined) {
+  #drop(bucket: KBucket, index: number): FailOutcome {
+    const replacement = bucket.fittingReplacement(index);
+    bucket.remove(index);
+    if (replacement === undefined) {
       this.#size--;
       return removed;
     }
-    bucket.removeReplacement(next);
-    bucket.insert(next);
-    return { type: "removed", promoted: next.contact };
+    const entry = bucket.replacements.entryAt(replacement);
+    bucket.removeReplacement(replacement);
+    bucket.insert(entry);
+    return { type: "removed", promoted: entry.contact };
   }
 
   /** Appends the bucket's contacts to `nearest` sorted by distance, up to `count` in all. */
@@ -402,15 +387,15 @@ export class RoutingTable implements ReadonlyRoutingTable {
     accept: ((contact: Contact) => boolean) | undefined,
     nearest: Contact[],
   ): void {
-    const distances = this.#distances;
+    const { contacts, prefixes, length } = entries;
     const start = nearest.length;
     const room = count - start;
-    const flip = target.prefix ^ signBit;
+    const flip = target.prefixBits ^ signBit;
     let found = 0;
-    for (let i = 0; i < entries.length; i++) {
-      const { contact, prefix } = entries[i] as BucketEntry;
+    for (let i = 0; i < length; i++) {
+      const contact = contacts[i] as Contact;
       if (accept !== undefined && !accept(contact)) continue;
-      const distance = prefix ^ flip;
+      const distance = (prefixes[i] as number) ^ flip;
       let at = found < room ? found++ : room;
       for (; at > 0; at--) {
         const other = distances[at - 1] as number;
@@ -428,6 +413,11 @@ export class RoutingTable implements ReadonlyRoutingTable {
   }
 }
 
+/**
+ * Distances of the contacts that {@link RoutingTable.closest} is sorting, as many as a bucket may hold; of one table at a
+ * time, since nothing that it calls meanwhile may call a table.
+ */
+const distances = new Int32Array(limitSpecs.bucketSize.max);
 /** XOR with it lets signed numbers compare as if they were unsigned. */
 const signBit = 0x8000_0000 | 0;
 
@@ -441,12 +431,20 @@ function mergeAddresses(given: Contact, known: Contact): Contact {
   return { id: known.id, addresses: boundAddresses([...given.addresses, ...known.addresses]) };
 }
 
-/** Keeps `entries` sorted, least recently seen first, and no longer than `count`. */
-function insertBySeen(entries: BucketEntry[], entry: BucketEntry, count: number): void {
-  let at = entries.length;
-  while (at > 0 && (entries[at - 1] as BucketEntry).lastSeenMs > entry.lastSeenMs) at--;
-  entries.splice(at, 0, entry);
-  if (entries.length > count) entries.pop();
+/** Unless it is the last one already. */
+function moveAddressBack(list: ContactList, index: number, { key }: Address): void {
+  const { id, addresses } = list.contactAt(index);
+  const at = addresses.findIndex((address) => address.key === key);
+  const failed = addresses[at];
+  if (failed === undefined || at === addresses.length - 1) return;
+  list.setContact(index, { id, addresses: [...addresses.filter((address) => address !== failed), failed] });
+}
+
+/** Who waits for a place does so no longer. */
+function stopWaiting(bucket: KBucket, id: NodeId): FailOutcome {
+  const waiting = bucket.replacements.indexOf(id);
+  if (waiting !== undefined) bucket.removeReplacement(waiting);
+  return unknown;
 }
 
 function setBit(bytes: Uint8Array, index: number, bit: 0 | 1): void {

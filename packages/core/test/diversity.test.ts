@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { groupsOf, SubnetCounter } from "../src/diversity.ts";
-import { tinyAddress, tinyGroup } from "./tiny-id.ts";
+import { ContactList } from "../src/contact-list.ts";
+import { groupsOf, SubnetCounter, TableSubnets } from "../src/diversity.ts";
+import { tinyAddress, tinyContact, tinyGroup } from "./tiny-id.ts";
 
 describe("groupsOf", () => {
   it.each([
@@ -16,7 +17,7 @@ describe("groupsOf", () => {
     expect(
       groupsOf(
         keys.map((key) => tinyAddress(key)),
-        tinyGroup,
+        { groupOf: tinyGroup },
       ),
     ).toEqual(groups);
   });
@@ -51,5 +52,45 @@ describe("SubnetCounter", () => {
     expect([counter.count("a"), counter.size]).toEqual([1, 1]);
     counter.remove(["a"]);
     expect([counter.count("a"), counter.size]).toEqual([0, 0]);
+  });
+});
+
+describe("TableSubnets", () => {
+  /** A table of three buckets, with a contact in the next of them for each address given. */
+  function tableOf(...contacts: (readonly string[])[]): { subnets: TableSubnets; lists: ContactList[] } {
+    const lists = [new ContactList(), new ContactList(), new ContactList()];
+    const buckets = lists.map((entries) => ({ entries }));
+    const subnets = new TableSubnets({ limits: { maxPerSubnetInTable: 3 }, groupOf: tinyGroup }, buckets);
+    for (const [i, addresses] of contacts.entries()) {
+      const contact = tinyContact(i, ...addresses);
+      const entry = { contact, lastSeenMs: i, failures: 0, incomingOnly: false, addedAtMs: i };
+      (lists[i % 3] as ContactList).insert(entry);
+      subnets.add(contact);
+    }
+    return { subnets, lists };
+  }
+
+  it("has room for a group until the table's limit, over all buckets together, for each group apart", () => {
+    const { subnets } = tableOf(["a/1"], ["a/2", "b/1"], ["a/3", "a/4"], ["exempt"]);
+    expect(subnets.fits(["a"])).toBe(false);
+    expect(subnets.fits(["b"])).toBe(true);
+    expect(subnets.fits(["b", "a"])).toBe(false);
+    expect(subnets.fits(["a"], ["a"])).toBe(true);
+    expect(subnets.fits([])).toBe(true);
+  });
+
+  it("counts groups that have the same hash together, and is not misled by it", () => {
+    const groups = Array.from({ length: 600 }, (_, i) => `net-${i}`);
+    const { subnets, lists } = tableOf(...groups.map((group) => [`${group}/1`]));
+    expect(groups.some((group) => subnets.atMost(group) > 3)).toBe(true);
+    expect(groups.every((group) => subnets.atMost(group) >= 1 && subnets.fits([group]))).toBe(true);
+    expect(subnets.countIn(lists[0] as ContactList, "net-3")).toBe(1);
+    for (const [i, group] of groups.entries()) subnets.remove(tinyContact(i, `${group}/1`));
+    expect(groups.every((group) => subnets.atMost(group) === 0)).toBe(true);
+  });
+
+  it("counts nothing while all contacts are exempt", () => {
+    const { subnets } = tableOf(["here"], ["there"]);
+    expect([subnets.atMost("a"), subnets.fits(["a"])]).toEqual([0, true]);
   });
 });

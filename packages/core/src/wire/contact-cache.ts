@@ -72,7 +72,7 @@ export class ContactCache {
 
   /** Writes the bytes of this very contact. `false`: it is not kept; a writer without room has failed. */
   write(contact: Contact, writer: Writer): boolean {
-    const prefix = contact.id.prefix | 0;
+    const prefix = contact.id.prefixBits;
     const first = placeOf(prefix, this.#placeBits);
     for (let place = first; place < first + probes; place++) {
       const entry = (this.#places[place] as number) - 1;
@@ -86,7 +86,7 @@ export class ContactCache {
   /** Keeps the contact with a copy of its bytes `bytes[start..end)`, if they are few enough. */
   keep(contact: Contact, bytes: Uint8Array, start: number, end: number): void {
     if (end - start > this.#entryBytes) return;
-    const prefix = contact.id.prefix | 0;
+    const prefix = contact.id.prefixBits;
     const known = this.#entryRead(bytes, start, prefix);
     if (known !== undefined && this.#lengths[known] === end - start) {
       this.#told[known] = contact;
@@ -164,7 +164,7 @@ function placeOf(prefix: number, bits: number): number {
   return (hash ^ (hash >>> 16)) >>> (32 - bits);
 }
 
-/** As `NodeId.prefix`, but signed: it fits a small integer of the engine. */
+/** As {@link NodeId.prefixBits}. */
 function readPrefix(bytes: Uint8Array, at: number, idBytes: number): number {
   if (idBytes >= 4) return readU32(bytes, at) | 0;
   let prefix = 0;
