@@ -179,17 +179,21 @@ export class ContactList {
     numbers[at + record] = recorded;
   }
 
-  /** New columns of exactly so many places: arrays that grow by themselves take up to 16 more. */
+  /**
+   * New columns of exactly so many places: arrays that grow by themselves take up to 16 more. Each is made by a line of
+   * its own, since an engine remembers for the line what its arrays hold: numbers then lie in them without boxes.
+   */
   #resize(capacity: number): void {
-    this.#contacts = resized(this.#contacts, this.#length, capacity);
-    this.#prefixes = resized(this.#prefixes, this.#length, capacity);
-    this.#numbers = resized(this.#numbers, this.#length * numbersEach, capacity * numbersEach);
+    const contacts = capacity === 0 ? nothing : new Array<Contact>(capacity);
+    const prefixes = capacity === 0 ? nothing : new Array<number>(capacity);
+    const numbers = capacity === 0 ? nothing : new Array<number>(capacity * numbersEach);
+    for (let i = 0; i < this.#length; i++) {
+      contacts[i] = this.#contacts[i] as Contact;
+      prefixes[i] = this.#prefixes[i] as number;
+    }
+    for (let i = 0; i < this.#length * numbersEach; i++) numbers[i] = this.#numbers[i] as number;
+    this.#contacts = contacts;
+    this.#prefixes = prefixes;
+    this.#numbers = numbers;
   }
-}
-
-function resized<T>(column: readonly T[], length: number, capacity: number): T[] {
-  if (capacity === 0) return nothing;
-  const copy = new Array<T>(capacity);
-  for (let i = 0; i < length; i++) copy[i] = column[i] as T;
-  return copy;
 }
