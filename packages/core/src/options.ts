@@ -62,7 +62,7 @@ export interface NodeLimits {
   readonly nextAddressDelayMs: number;
   /** A query's deadline; it ends with what it has. */
   readonly queryTimeoutMs: number;
-  /** Peers whose round-trip times and failures are remembered, by address. */
+  /** Round-trip times and failures of peers that are remembered, by address. */
   readonly maxPeerHistories: number;
   /** Failures in a row after which a peer is suspect: it is asked, but nobody waits for it. */
   readonly suspectAfterFailures: number;

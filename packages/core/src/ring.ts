@@ -1,5 +1,6 @@
 /**
- * A first-in first-out queue in a circular array. `array.shift()` moves every entry; this moves none.
+ * A first-in first-out queue in a circular array. `array.shift()` moves every entry; this moves none. It has no bound of
+ * its own: whoever puts something in says how much may wait.
  *
  * A node has several, most of them empty most of the time: one that was never used has no array, and one that grew gives
  * its array back when it is empty again.
@@ -14,28 +15,15 @@ export class Ring<T> {
   #slots: (T | undefined)[] = noSlots;
   #head = 0;
   #length = 0;
-  readonly #limit: number;
-
-  /** Grows as needed up to `limit` entries. */
-  constructor(limit: number = Number.POSITIVE_INFINITY) {
-    this.#limit = limit;
-  }
 
   get length(): number {
     return this.#length;
   }
 
-  get full(): boolean {
-    return this.#length >= this.#limit;
-  }
-
-  /** `false` when full: the entry was not taken. */
-  push(entry: T): boolean {
-    if (this.#length >= this.#limit) return false;
+  push(entry: T): void {
     if (this.#length === this.#slots.length) this.#grow();
     this.#slots[(this.#head + this.#length) & (this.#slots.length - 1)] = entry;
     this.#length++;
-    return true;
   }
 
   shift(): T | undefined {

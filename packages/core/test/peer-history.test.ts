@@ -91,6 +91,30 @@ describe("a suspect", () => {
 });
 
 describe("what is remembered", () => {
+  it("of peers that never answer does not push out those that did: the oldest of the more numerous goes", () => {
+    const history = historyOf(50);
+    for (let i = 0; i < 7; i++) history.onAnswered(`other-${i}`, 10);
+    for (let i = 0; i < 100; i++) for (const _twice of [1, 2]) history.onFailed(0, `silent-${i}`);
+    expect(history.size).toBe(16);
+    expect(history.smoothedRttMs("a")).toBe(50);
+    const silent = Array.from({ length: 100 }, (_, i) => i).filter((i) =>
+      history.isSuspect(0, `silent-${i}`),
+    );
+    expect(silent).toEqual([92, 93, 94, 95, 96, 97, 98, 99]);
+  });
+
+  it("of a peer that answers again is its round trip alone", () => {
+    const history = historyOf();
+    history.onFailed(0, "a");
+    expect(history.size).toBe(1);
+    history.onAnswered("a", 10);
+    expect(history.size).toBe(1);
+    history.onFailed(0, "a");
+    expect(history.size).toBe(2);
+    history.forgive();
+    expect(history.size).toBe(1);
+  });
+
   it("is bounded: the peer first heard of goes first", () => {
     const history = historyOf(50);
     for (let i = 0; i < 15; i++) history.onAnswered(`other-${i}`, 10);

@@ -629,7 +629,7 @@ describe("an application message", () => {
     expect(bench.rpc.pending).toBe(1);
     bench.answer(bench.last(), { type: "application", body: new Uint8Array(0) });
     expect(bench.history.smoothedRttMs("a")).toBeUndefined();
-    expect(bench.history.size).toBe(1);
+    expect(bench.history.size).toBe(0);
     expect(bench.isIdle()).toBe(true);
   });
 
