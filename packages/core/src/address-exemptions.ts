@@ -20,11 +20,13 @@ const privateBlocks: readonly Block[] = [
   "fe80::/10", // RFC 4291 §2.5.6
 ].map(parseBlock);
 
+/** The address that is being looked at; one for all, since nothing is called meanwhile. */
+const scratch = new Uint8Array(16);
+
 export class Exemptions {
   readonly #blocks: readonly Block[];
   /** With the dot in front. */
   readonly #domains: readonly string[];
-  readonly #scratch: Uint8Array = new Uint8Array(16);
 
   /** @throws UsageError `invalidOption` for an entry that is not `private`, a CIDR block or `*.` and a domain */
   constructor(entries: readonly string[]) {
@@ -43,7 +45,7 @@ export class Exemptions {
   has(host: string, family: 4 | 6 | undefined): boolean {
     if (family === undefined)
       return host === "localhost" || this.#domains.some((domain) => host.endsWith(domain));
-    const ip = this.#scratch;
+    const ip = scratch;
     if (family === 4) readIpv4(host, ip, 0);
     else readIpv6(host, ip, 0);
     return this.#blocks.some(

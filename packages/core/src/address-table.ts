@@ -60,71 +60,81 @@ export interface AddressTableOptions {
   readonly group?: (address: SocketAddress) => string | undefined;
 }
 
+/** What the addresses of one kind in one table have in common. */
 interface Route {
   link: number;
   maxBytes: number;
   readonly table: AddressTable;
-  readonly exemptions: Exemptions;
-  readonly bit: number;
+  /** Position in {@link addressKinds}. */
+  readonly index: number;
 }
 
 /** An interned address. Immutable, but for `link` and `maxBytes`, which follow the transports that the host has. */
 export class SocketAddress implements Address {
   readonly key: string;
-  readonly scheme: AddressScheme;
-  /** An IP address without brackets, or a host name in lower case. */
-  readonly host: string;
   readonly port: number;
-  /** `undefined` for a host name. */
-  readonly family: 4 | 6 | undefined;
-  readonly kind: number;
   readonly #route: Route;
-  /** Hash of `wire`, kept by the table that made this. @internal */
-  readonly hash: number;
-  /** An IPv4 address as a number: its seven bytes in messages would take 250 as an array. */
-  readonly #ipv4: number;
-  /** The bytes in messages where they are not those of an IPv4 address. */
-  readonly #longWire: Uint8Array | undefined;
-  #subnet: string | undefined;
-  #subnetKnown = false;
+  /** The bytes in messages; of an IPv4 address the address alone, as a number: seven bytes would take 250 as an array. */
+  readonly #wire: number | Uint8Array;
+  /** `undefined` until it was asked for, `null` when exempt. */
+  #subnet: string | null | undefined = undefined;
 
   /** @internal Made by an {@link AddressTable} only. */
-  constructor(route: Route, wire: Uint8Array, hash: number, parts: AddressParts) {
+  constructor(route: Route, wire: Uint8Array, parts: AddressParts) {
     this.key = formatAddressText(parts);
-    this.scheme = parts.scheme;
-    this.host = parts.host;
     this.port = parts.port;
-    this.family = parts.ip === undefined ? undefined : parts.ip.length === 4 ? 4 : 6;
-    this.kind = route.bit;
     this.#route = route;
-    this.hash = hash;
-    const isIpv4 = (this.kind & ipv4Kinds) !== 0;
-    this.#ipv4 = isIpv4 ? readU32(wire, 1) | 0 : 0;
-    this.#longWire = isIpv4 ? undefined : wire;
+    this.#wire = isIpv4(route.index) ? readU32(wire, 1) | 0 : wire;
   }
 
   /** The address as it stands in messages; made at each call, except for long ones. */
   get wire(): Uint8Array {
-    if (this.#longWire !== undefined) return this.#longWire;
-    const ip = this.#ipv4;
-    const tag = 32 - Math.clz32(this.kind);
+    const ip = this.#wire;
+    if (typeof ip !== "number") return ip;
+    const tag = this.#route.index + 1;
     return Uint8Array.of(tag, ip >>> 24, ip >>> 16, ip >>> 8, ip, this.port >>> 8, this.port);
   }
 
   /** Writes {@link wire} to `into` from `at` on, where it has to fit, and returns where it ends. Allocates nothing. */
   writeWire(into: Uint8Array, at: number): number {
-    const wire = this.#longWire;
-    if (wire !== undefined) {
-      into.set(wire, at);
-      return at + wire.length;
+    const ip = this.#wire;
+    if (typeof ip !== "number") {
+      into.set(ip, at);
+      return at + ip.length;
     }
-    const ip = this.#ipv4;
-    into[at] = 32 - Math.clz32(this.kind);
+    into[at] = this.#route.index + 1;
     into[at + 1] = ip >>> 24;
     into[at + 2] = ip >>> 16;
     into[at + 3] = ip >>> 8;
     into[at + 4] = ip;
     return writePort(this.port, into, at + 5);
+  }
+
+  get kind(): number {
+    return 1 << this.#route.index;
+  }
+
+  get scheme(): AddressScheme {
+    return schemes[this.#route.index] as AddressScheme;
+  }
+
+  /** An IP address without brackets, or a host name in lower case; cut from {@link key} at each call. */
+  get host(): string {
+    const { key } = this;
+    const start = this.scheme.length + 3;
+    if (key[start] === "[") return key.substring(start + 1, key.indexOf("]", start));
+    let end = start;
+    while (end < key.length && key[end] !== ":" && key[end] !== "/") end++;
+    return key.substring(start, end);
+  }
+
+  /** `undefined` for a host name. */
+  get family(): 4 | 6 | undefined {
+    const { index } = this.#route;
+    if (index < web) return isIpv4(index) ? 4 : 6;
+    const { host } = this;
+    if (host.includes(":")) return 6;
+    return readIpv4(host, scratch, 0) ? 4 : undefined;
   }
 
   /** The address as people write it; the same as `key`. */
@@ -146,31 +156,29 @@ export class SocketAddress implements Address {
     return this.#route.table;
   }
 
-  /** Whether this is the address in `bytes[offset..offset + length)`, of which `hash` is the hash. @internal */
-  matches(hash: number, bytes: Uint8Array, offset: number, length: number): boolean {
-    if (this.hash !== hash) return false;
-    const wire = this.#longWire;
-    if (wire === undefined) return length === ipv4WireBytes && this.#matchesIpv4(bytes, offset);
+  /** Whether this is the address in `bytes[offset..offset + length)`. @internal */
+  matches(bytes: Uint8Array, offset: number, length: number): boolean {
+    const wire = this.#wire;
+    if (typeof wire === "number") {
+      return (
+        length === ipv4WireBytes &&
+        bytes[offset] === this.#route.index + 1 &&
+        (readU32(bytes, offset + 1) | 0) === wire &&
+        ((bytes[offset + 5] as number) << 8) + (bytes[offset + 6] as number) === this.port
+      );
+    }
     if (wire.length !== length) return false;
     for (let i = 0; i < length; i++) if (wire[i] !== bytes[offset + i]) return false;
     return true;
   }
 
-  #matchesIpv4(bytes: Uint8Array, offset: number): boolean {
-    return (
-      1 << ((bytes[offset] as number) - 1) === this.kind &&
-      (readU32(bytes, offset + 1) | 0) === this.#ipv4 &&
-      ((bytes[offset + 5] as number) << 8) + (bytes[offset + 6] as number) === this.port
-    );
-  }
-
   /** /24 of an IPv4 address, /64 of IPv6, the last two labels of a name; `undefined` when exempt. Worked out once. @internal */
   get subnet(): string | undefined {
-    if (!this.#subnetKnown) {
-      this.#subnet = this.#route.exemptions.has(this.host, this.family) ? undefined : subnetOf(this);
-      this.#subnetKnown = true;
+    if (this.#subnet === undefined) {
+      const isExempt = this.#route.table.exemptions.has(this.host, this.family);
+      this.#subnet = isExempt ? null : subnetOf(this);
     }
-    return this.#subnet;
+    return this.#subnet ?? undefined;
   }
 
   toString(): string {
@@ -178,24 +186,39 @@ export class SocketAddress implements Address {
   }
 }
 
-/** udp4 and tcp4: tag, address, port. */
-const ipv4Kinds = 0b101;
+/** By position in {@link addressKinds}. */
+const schemes: readonly AddressScheme[] = ["udp", "udp", "tcp", "tcp", "ws", "wss"];
+/** From here on, the kinds that have a URL. */
+const web = 4;
 const ipv4WireBytes = 7;
+
+/** udp4 and tcp4: tag, address, port. */
+function isIpv4(kindIndex: number): boolean {
+  return kindIndex === 0 || kindIndex === 2;
+}
+
 /** Ways of each set: so many addresses that hash alike are kept, the most recently used. */
 const ways = 8;
 const defaultMaxInterned = 4_096;
-const firstSets = 8;
 /** What a transport of its kind carries at least; the transport's own number replaces it. */
 const defaultDatagramBytes = 1_200;
 const defaultStreamBytes = 2 ** 20;
+/** For an address that is being read; one for all tables, since nothing else is called meanwhile. */
+const scratch = new Uint8Array(maxAddressBytes);
+const nothingExempt = new Exemptions([]);
 
 export class AddressTable implements AddressCodec {
-  readonly #routes: readonly Route[];
-  /** A power of two of them, up to `#maxSets`: doubled when half full. */
-  #sets: (SocketAddress[] | undefined)[];
+  /** @internal */
+  readonly exemptions: Exemptions;
+  /** By position in {@link addressKinds}; made when an address or a link of its kind is. */
+  readonly #routes = new Array<Route | undefined>(addressKinds.length).fill(undefined);
+  /**
+   * Sets of {@link ways} places, each filled from its front; a power of two of sets, up to `#maxSets`: doubled when half
+   * full.
+   */
+  #places = new Array<SocketAddress | undefined>(ways).fill(undefined);
   readonly #maxSets: number;
   readonly #group: ((address: SocketAddress) => string | undefined) | undefined;
-  readonly #scratch: Uint8Array = new Uint8Array(maxAddressBytes);
   #dialable = 0;
   #interned = 0;
 
@@ -208,17 +231,9 @@ export class AddressTable implements AddressCodec {
         `maxInterned: ${String(maxInterned)}; allowed is a whole number from 8 to 16777216`,
       );
     }
-    const exemptions = new Exemptions(exempt);
+    this.exemptions = exempt.length === 0 ? nothingExempt : new Exemptions(exempt);
     this.#group = group;
-    this.#maxSets = 2 ** Math.floor(Math.log2(maxInterned / ways));
-    this.#sets = new Array<SocketAddress[] | undefined>(Math.min(firstSets, this.#maxSets)).fill(undefined);
-    this.#routes = addressKinds.map((_kind, index) => ({
-      link: noLink,
-      maxBytes: index < 2 ? defaultDatagramBytes : defaultStreamBytes,
-      table: this,
-      exemptions,
-      bit: 1 << index,
-    }));
+    this.#maxSets = 1 << Math.floor(Math.log2(maxInterned / ways));
   }
 
   /** The kinds that have a link, as bits. */
@@ -236,16 +251,17 @@ export class AddressTable implements AddressCodec {
    * @throws UsageError `invalidArgument` for an unknown kind, or a link or size that is no whole number of at least 1
    */
   setLink(kind: AddressKind, link: AddressLink | undefined): void {
-    const route = this.#routes[addressKinds.indexOf(kind)];
-    if (route === undefined) {
+    const index = addressKinds.indexOf(kind);
+    if (index < 0) {
       throw new UsageError(
         "invalidArgument",
         `kind: ${String(kind)}; allowed are ${addressKinds.join(", ")}`,
       );
     }
+    const route = this.#route(index);
     if (link === undefined) {
       route.link = noLink;
-      this.#dialable &= ~route.bit;
+      this.#dialable &= ~(1 << index);
       return;
     }
     for (const name of ["link", "maxBytes"] as const) {
@@ -258,7 +274,7 @@ export class AddressTable implements AddressCodec {
     }
     route.link = link.link;
     route.maxBytes = link.maxBytes;
-    this.#dialable |= route.bit;
+    this.#dialable |= 1 << index;
   }
 
   /**
@@ -272,7 +288,6 @@ export class AddressTable implements AddressCodec {
     if (typeof parts === "string" || reason !== undefined) {
       throw new UsageError("invalidAddress", `address "${String(text).slice(0, 200)}": ${reason}`);
     }
-    const scratch = this.#scratch;
     const length = writeAddressParts(parts, scratch);
     const hash = hashOf(scratch, 0, length);
     return this.#find(hash, scratch, 0, length) ?? this.#intern(hash, scratch, 0, length, parts);
@@ -285,7 +300,6 @@ export class AddressTable implements AddressCodec {
    */
   fromSocket(kind: "udp4" | "udp6" | "tcp4" | "tcp6", host: string, port: number): SocketAddress | undefined {
     if (!(port >= 1 && port <= 65_535)) return undefined;
-    const scratch = this.#scratch;
     let ipBytes = 4;
     if (host.includes(":")) {
       if (!readIpv6(host, scratch, 1)) return undefined;
@@ -330,14 +344,29 @@ export class AddressTable implements AddressCodec {
     return this.decode(address.wire, 0, address.wire.length);
   }
 
+  #route(index: number): Route {
+    const known = this.#routes[index];
+    if (known !== undefined) return known;
+    const maxBytes = index < 2 ? defaultDatagramBytes : defaultStreamBytes;
+    const route: Route = { link: noLink, maxBytes, table: this, index };
+    this.#routes[index] = route;
+    return route;
+  }
+
+  /** Where the set of this hash begins. */
+  #setOf(hash: number): number {
+    return Math.imul(hash, ways) & (this.#places.length - 1);
+  }
+
   #find(hash: number, bytes: Uint8Array, offset: number, length: number): SocketAddress | undefined {
-    const set = this.#sets[hash & (this.#sets.length - 1)];
-    if (set === undefined) return undefined;
-    for (let i = 0; i < set.length; i++) {
-      const address = set[i] as SocketAddress;
-      if (!address.matches(hash, bytes, offset, length)) continue;
-      for (let j = i; j > 0; j--) set[j] = set[j - 1] as SocketAddress;
-      set[0] = address;
+    const places = this.#places;
+    const first = this.#setOf(hash);
+    for (let i = first; i < first + ways; i++) {
+      const address = places[i];
+      if (address === undefined) return undefined;
+      if (!address.matches(bytes, offset, length)) continue;
+      for (let j = i; j > first; j--) places[j] = places[j - 1];
+      places[first] = address;
       return address;
     }
     return undefined;
@@ -351,27 +380,33 @@ export class AddressTable implements AddressCodec {
     parts: AddressParts,
   ): SocketAddress {
     const wire = copyBytes(bytes, offset, offset + length);
-    const address = new SocketAddress(this.#routes[(wire[0] as number) - 1] as Route, wire, hash, parts);
-    if (this.#interned >= (this.#sets.length * ways) / 2 && this.#sets.length < this.#maxSets) this.#grow();
+    const address = new SocketAddress(this.#route((wire[0] as number) - 1), wire, parts);
+    const isHalfFull = this.#interned >= this.#places.length / 2;
+    if (isHalfFull && this.#places.length < this.#maxSets * ways) this.#grow();
     this.#put(hash, address);
     return address;
   }
 
   /** In front of its set; the one used longest ago makes room. */
   #put(hash: number, address: SocketAddress): void {
-    const index = hash & (this.#sets.length - 1);
-    // A new array is as long as it needs to be; one that `unshift` grows has room for 16 more.
-    const set = [address, ...(this.#sets[index] ?? [])];
-    if (set.length > ways) set.pop();
-    else this.#interned++;
-    this.#sets[index] = set;
+    const places = this.#places;
+    const first = this.#setOf(hash);
+    const last = first + ways - 1;
+    if (places[last] === undefined) this.#interned++;
+    for (let i = last; i > first; i--) places[i] = places[i - 1];
+    places[first] = address;
   }
 
   #grow(): void {
-    const sets = this.#sets;
-    this.#sets = new Array<SocketAddress[] | undefined>(sets.length * 2).fill(undefined);
+    const before = this.#places;
+    this.#places = new Array<SocketAddress | undefined>(before.length * 2).fill(undefined);
     this.#interned = 0;
-    for (const set of sets) for (const address of set?.toReversed() ?? []) this.#put(address.hash, address);
+    // From the back of each set, so that the most recently used come in front again.
+    for (const address of before.toReversed()) {
+      if (address === undefined) continue;
+      const { wire } = address;
+      this.#put(hashOf(wire, 0, wire.length), address);
+    }
   }
 }
 
