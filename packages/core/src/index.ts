@@ -9,7 +9,6 @@ export {
   type AddressTableOptions,
   addressKinds,
   noLink,
-  SocketAddress,
 } from "./address-table.ts";
 export type { AddressScheme } from "./address-text.ts";
 export { compareBytes, copyBytes, equalBytes } from "./bytes.ts";
@@ -101,6 +100,7 @@ export type {
 } from "./routing-table.ts";
 export { RoutingTable, type RoutingTableOptions } from "./routing-table.ts";
 export type * from "./secure-channel.ts";
+export { SocketAddress } from "./socket-address.ts";
 export { type SocketWatcher, SocketWatches } from "./socket-watches.ts";
 export type * from "./stats.ts";
 export type * from "./transport.ts";

@@ -1,13 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type AddressKind,
-  AddressTable,
-  addressKinds,
-  noLink,
-  type SocketAddress,
-} from "../src/address-table.ts";
+import { type AddressKind, AddressTable, addressKinds, noLink } from "../src/address-table.ts";
 import { UsageError } from "../src/errors.ts";
+import type { SocketAddress } from "../src/socket-address.ts";
 import { xorshift } from "./wire/random-bytes.ts";
 import { type AddressVectors, fromHex, readVectors, toHex } from "./wire/vector.ts";
 

@@ -1,11 +1,12 @@
 /** What a driver drives, reduced to a script: a test says what it will send and report, and reads what was called. */
-import { AddressTable, type SocketAddress } from "../src/address-table.ts";
+import { AddressTable } from "../src/address-table.ts";
 import type { Commands } from "../src/commands.ts";
 import type { NodeEvent, PluginId, QueryId, TimerId } from "../src/events.ts";
 import type { Deadline, InstantMs, Machine, NetworkEvent, Path, Transmit } from "../src/machine.ts";
 import { NodeId } from "../src/node-id.ts";
 import { resolveLimits } from "../src/options.ts";
 import { type InsertOutcome, RoutingTable } from "../src/routing-table.ts";
+import type { SocketAddress } from "../src/socket-address.ts";
 import type { NodeStats } from "../src/stats.ts";
 
 const addresses: AddressTable = new AddressTable();
