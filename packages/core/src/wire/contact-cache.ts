@@ -2,10 +2,13 @@
  * The contacts met lately beside their bytes, so that one met again costs a comparison or a copy of those bytes and no
  * allocation.
  *
- * A hash table with four places for each id (linear probing): the place only says where to look; the bytes (when
+ * A hash table with two to four places for each id (linear probing): the place only says where to look; the bytes (when
  * reading) or the object (when writing) decide, so a stale or colliding entry is never used, and whoever aims many ids
- * at one place costs nothing but hits. Bytes lie in one slab: a `Uint8Array` for each contact takes six times the room.
- * The cache starts small, doubles when half full, and starts over when its size is reached.
+ * at one place costs nothing but hits. Entries lie one after another in a slab of bytes: a `Uint8Array` for each contact
+ * takes six times the room. The cache has no room at first, grows with what is met, and starts over when its size is
+ * reached.
+ *
+ *     entry = length u8 | the contact as it stands in messages
  */
 import type { Contact } from "../contact.ts";
 import { NodeId } from "../node-id.ts";
@@ -14,70 +17,76 @@ import type { Writer } from "./writer.ts";
 
 /** Places looked at for one id. */
 const probes = 4;
-const firstEntries = 16;
+const headerBytes = 1;
+/** Numbers of a place: where its entry begins in the slab, 0 when it has none, and the number of its contact. */
+const placeSize = 2;
+const fewestContacts = 16;
+const firstPlaceBits = 5;
+const firstSlabBytes = 512;
+/** Where the first entry begins: at 0 there can be none. */
+const firstEntry = 1;
 /** Addresses that fit an entry: four of IPv4, or one of IPv6. A contact with longer ones is not kept. */
 const maxKeptAddressBytes = 31;
 
+const noContacts: Contact[] = [];
+const noBytes = new Uint8Array(0);
+/** Two places, and three to probe past the end; shared by all empty caches, and never written to. */
+const noPlaces = new Int32Array(placeSize * (2 + probes - 1));
+
 export class ContactCache {
   readonly #idBytes: number;
-  readonly #entryBytes: number;
-  readonly #maxEntries: number;
-  #count = 0;
-  #capacity = 0;
-  /** For each place the entry, counted from 1; 0 is empty. Twice as many as entries, a power of two, and three to probe past the end. */
-  #places: Uint32Array = new Uint32Array(0);
-  #placeBits = 0;
-  /** Prefix of each entry's id, as a signed number. */
-  #prefixes: Int32Array = new Int32Array(0);
-  #lengths: Uint8Array = new Uint8Array(0);
-  #slab: Uint8Array = new Uint8Array(0);
-  /** What reading gives. */
-  #heard: Contact[] = [];
-  /** What was written: the same contact perhaps, as another object. */
-  #told: Contact[] = [];
+  readonly #maxContacts: number;
+  /** A power of two of them, and three to probe past the end. */
+  #places: Int32Array = noPlaces;
+  #placeBits = 1;
+  #slab: Uint8Array = noBytes;
+  #slabUsed = firstEntry;
+  /** What reading gives, by the number of its entry. */
+  #heard: Contact[] = noContacts;
+  /** What was written: the same contacts, some as other objects; `undefined` while all are the same. */
+  #told: Contact[] | undefined = undefined;
 
   /** At most `size` contacts, rounded up to a power of two from 16 to 2^20. */
   constructor(idBytes: number, size: number) {
     this.#idBytes = idBytes;
-    this.#entryBytes = idBytes + 1 + maxKeptAddressBytes;
-    this.#maxEntries = Math.max(firstEntries, 2 ** Math.ceil(Math.log2(Math.min(size, 2 ** 20))));
-    this.#clear(firstEntries);
+    this.#maxContacts = Math.max(fewestContacts, 1 << Math.ceil(Math.log2(Math.min(size, 2 ** 20))));
   }
 
   /** Contacts that are kept. */
   get count(): number {
-    return this.#count;
+    return this.#heard.length;
   }
 
   /** The contact that begins at `at`, where all bytes of an id are; the reader then stands behind it. */
   read(reader: Reader, at: number): Contact | undefined {
-    const entry = this.#entryRead(reader.bytes, at, readPrefix(reader.bytes, at, this.#idBytes));
-    if (entry === undefined) return undefined;
-    reader.offset = at + (this.#lengths[entry] as number);
-    return this.#heard[entry];
+    const place = this.#placeRead(reader.bytes, at, readPrefix(reader.bytes, at, this.#idBytes));
+    if (place === undefined) return undefined;
+    reader.offset = at + this.#lengthAt(place);
+    return this.#heard[this.#places[place + 1] as number];
   }
 
   /** The id that `bytes` holds at `at`, where all its bytes are: that of a kept contact, or a new one. */
   readId(bytes: Uint8Array, at: number): NodeId {
-    const prefix = readPrefix(bytes, at, this.#idBytes);
-    const first = placeOf(prefix, this.#placeBits);
-    for (let place = first; place < first + probes; place++) {
-      const entry = (this.#places[place] as number) - 1;
-      if (entry < 0 || this.#prefixes[entry] !== prefix) continue;
-      const { id } = this.#heard[entry] as Contact;
-      if (id.equalsBytes(bytes, at)) return id;
+    const places = this.#places;
+    const first = placeOf(readPrefix(bytes, at, this.#idBytes), this.#placeBits);
+    for (let place = first; place < first + probes * placeSize; place += placeSize) {
+      const entry = places[place] as number;
+      if (entry === 0 || !this.#isAt(entry, bytes, at, this.#idBytes)) continue;
+      return (this.#heard[places[place + 1] as number] as Contact).id;
     }
     return NodeId.fromBytes(bytes, at, this.#idBytes);
   }
 
   /** Writes the bytes of this very contact. `false`: it is not kept; a writer without room has failed. */
   write(contact: Contact, writer: Writer): boolean {
-    const prefix = contact.id.prefixBits;
-    const first = placeOf(prefix, this.#placeBits);
-    for (let place = first; place < first + probes; place++) {
-      const entry = (this.#places[place] as number) - 1;
-      if (entry < 0 || (this.#told[entry] !== contact && this.#heard[entry] !== contact)) continue;
-      writer.bytesFrom(this.#slab, entry * this.#entryBytes, this.#lengths[entry] as number);
+    const places = this.#places;
+    const first = placeOf(contact.id.prefixBits, this.#placeBits);
+    for (let place = first; place < first + probes * placeSize; place += placeSize) {
+      const entry = places[place] as number;
+      if (entry === 0) continue;
+      const number = places[place + 1] as number;
+      if (this.#heard[number] !== contact && this.#told?.[number] !== contact) continue;
+      writer.bytesFrom(this.#slab, entry + headerBytes, this.#slab[entry] as number);
       return true;
     }
     return false;
@@ -85,83 +94,100 @@ export class ContactCache {
 
   /** Keeps the contact with a copy of its bytes `bytes[start..end)`, if they are few enough. */
   keep(contact: Contact, bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > this.#entryBytes) return;
-    const prefix = contact.id.prefixBits;
-    const known = this.#entryRead(bytes, start, prefix);
-    if (known !== undefined && this.#lengths[known] === end - start) {
-      this.#told[known] = contact;
+    const length = end - start;
+    if (length > this.#idBytes + 1 + maxKeptAddressBytes) return;
+    const known = this.#placeRead(bytes, start, contact.id.prefixBits);
+    if (known !== undefined && this.#lengthAt(known) === length) {
+      this.#told ??= [...this.#heard];
+      this.#told[this.#places[known + 1] as number] = contact;
       return;
     }
-    if (this.#count === this.#capacity) this.#makeRoom();
-    const entry = this.#count++;
-    this.#prefixes[entry] = prefix;
-    this.#lengths[entry] = end - start;
-    const offset = entry * this.#entryBytes - start;
-    for (let i = start; i < end; i++) this.#slab[offset + i] = bytes[i] as number;
-    this.#heard[entry] = contact;
-    this.#told[entry] = contact;
-    this.#place(entry, prefix);
+    this.#makeRoom(length);
+    const entry = this.#slabUsed;
+    const slab = this.#slab;
+    slab[entry] = length;
+    for (let i = 0; i < length; i++) slab[entry + headerBytes + i] = bytes[start + i] as number;
+    this.#slabUsed += headerBytes + length;
+    this.#place(entry, this.#heard.length, contact.id.prefixBits);
+    this.#heard.push(contact);
+    this.#told?.push(contact);
   }
 
-  #entryRead(bytes: Uint8Array, at: number, prefix: number): number | undefined {
-    const slab = this.#slab;
+  /** The place of the contact whose bytes are at `at`. */
+  #placeRead(bytes: Uint8Array, at: number, prefix: number): number | undefined {
+    const places = this.#places;
     const first = placeOf(prefix, this.#placeBits);
-    for (let place = first; place < first + probes; place++) {
-      const entry = (this.#places[place] as number) - 1;
-      if (entry < 0 || this.#prefixes[entry] !== prefix) continue;
-      const length = this.#lengths[entry] as number;
-      if (length > bytes.length - at) continue;
-      const offset = entry * this.#entryBytes;
-      let i = 0;
-      while (i < length && slab[offset + i] === bytes[at + i]) i++;
-      if (i === length) return entry;
+    for (let place = first; place < first + probes * placeSize; place += placeSize) {
+      const entry = places[place] as number;
+      if (entry === 0) continue;
+      const length = this.#slab[entry] as number;
+      if (length <= bytes.length - at && this.#isAt(entry, bytes, at, length)) return place;
     }
     return undefined;
   }
 
+  /** Bytes of the contact that has this place. */
+  #lengthAt(place: number): number {
+    return this.#slab[this.#places[place] as number] as number;
+  }
+
+  /** Whether the first bytes of an entry's contact are those at `at`. */
+  #isAt(entry: number, bytes: Uint8Array, at: number, length: number): boolean {
+    const slab = this.#slab;
+    const offset = entry + headerBytes;
+    let i = 0;
+    while (i < length && slab[offset + i] === bytes[at + i]) i++;
+    return i === length;
+  }
+
   /** Into the first empty place, or over the entry in the last one that is looked at. */
-  #place(entry: number, prefix: number): void {
-    const first = placeOf(prefix, this.#placeBits);
-    let place = first;
-    while (place < first + probes - 1 && this.#places[place] !== 0) place++;
-    this.#places[place] = entry + 1;
+  #place(entry: number, number: number, prefix: number): void {
+    const places = this.#places;
+    let place = placeOf(prefix, this.#placeBits);
+    const last = place + (probes - 1) * placeSize;
+    while (place < last && places[place] !== 0) place += placeSize;
+    places[place] = entry;
+    places[place + 1] = number;
   }
 
-  #makeRoom(): void {
-    if (this.#capacity === this.#maxEntries) {
-      this.#clear(firstEntries);
-      return;
+  /** For one contact more. There are at least two places for each, before it comes. */
+  #makeRoom(contactBytes: number): void {
+    if (this.#heard.length === this.#maxContacts) this.#startOver();
+    if (this.#heard === noContacts) this.#heard = [];
+    const isCrowded = 2 * this.#heard.length >= 1 << this.#placeBits;
+    if (isCrowded || this.#places === noPlaces) this.#growPlaces();
+    const neededBytes = this.#slabUsed + headerBytes + contactBytes;
+    if (neededBytes <= this.#slab.length) return;
+    const slab = new Uint8Array(Math.max(firstSlabBytes, neededBytes, (3 * this.#slab.length) >> 1));
+    slab.set(this.#slab);
+    this.#slab = slab;
+  }
+
+  #startOver(): void {
+    this.#heard = noContacts;
+    this.#told = undefined;
+    this.#slab = noBytes;
+    this.#slabUsed = firstEntry;
+    this.#places = noPlaces;
+    this.#placeBits = 1;
+  }
+
+  #growPlaces(): void {
+    this.#placeBits = this.#places === noPlaces ? firstPlaceBits : this.#placeBits + 1;
+    this.#places = new Int32Array(placeSize * ((1 << this.#placeBits) + probes - 1));
+    let entry = firstEntry;
+    for (const [number, { id }] of this.#heard.entries()) {
+      this.#place(entry, number, id.prefixBits);
+      entry += headerBytes + (this.#slab[entry] as number);
     }
-    const [prefixes, lengths, slab] = [this.#prefixes, this.#lengths, this.#slab];
-    this.#allot(this.#capacity * 2);
-    this.#prefixes.set(prefixes);
-    this.#lengths.set(lengths);
-    this.#slab.set(slab);
-    for (let entry = 0; entry < this.#count; entry++) this.#place(entry, prefixes[entry] as number);
-  }
-
-  #clear(capacity: number): void {
-    this.#allot(capacity);
-    this.#count = 0;
-    this.#heard = [];
-    this.#told = [];
-  }
-
-  #allot(capacity: number): void {
-    this.#capacity = capacity;
-    this.#placeBits = Math.log2(capacity) + 1;
-    this.#places = new Uint32Array(2 * capacity + probes - 1);
-    this.#prefixes = new Int32Array(capacity);
-    this.#lengths = new Uint8Array(capacity);
-    this.#slab = new Uint8Array(capacity * this.#entryBytes);
   }
 }
 
-/** Mixed as in MurmurHash3's finalizer: ids of strangers, short ids and those near our own all spread. */
+/** The first place to look at. Mixed as in MurmurHash3's finalizer: ids of strangers, short ids and those near our own all spread. */
 function placeOf(prefix: number, bits: number): number {
   let hash = Math.imul(prefix ^ (prefix >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> (32 - bits);
+  return ((hash ^ (hash >>> 16)) >>> (32 - bits)) * placeSize;
 }
 
 /** As {@link NodeId.prefixBits}. */

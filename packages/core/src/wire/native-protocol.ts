@@ -55,7 +55,7 @@ import { Writer } from "./writer.ts";
 export interface NativeProtocolOptions {
   /** Reads the addresses in messages, usually an `AddressTable`. */
   readonly addresses: AddressCodec;
-  /** Places for contacts heard, contacts told, and ids that are kept for reuse; 1,024 by default. */
+  /** Contacts, with their ids, that are kept for reuse; 1,024 by default. Room is made for them as they come. */
   readonly contactCacheSize?: number;
   /** Length of ids and keys, 1 to 64; 32 by default. */
   readonly idBytes?: number;
@@ -81,10 +81,12 @@ function byCode<T extends string>(codes: Readonly<Record<T, number>>): readonly 
   return types;
 }
 
+const allRequests: ReadonlySet<RequestType> = new Set(Object.keys(requestCodes) as RequestType[]);
+
 class NativeProtocol implements Protocol {
   readonly name = "kad/1";
   readonly idBytes: number;
-  readonly requests: ReadonlySet<RequestType> = new Set(Object.keys(requestCodes) as RequestType[]);
+  readonly requests: ReadonlySet<RequestType> = allRequests;
   readonly #contacts: ContactCodec;
   readonly #reader: Reader = new Reader();
   readonly #writer: Writer = new Writer();
