@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { loopAdapterCases, loopAdapterSuite, type MakeLoop } from "@kad/testkit";
 import { udp } from "@kad/transport-udp";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +11,10 @@ const nodeLoop: MakeLoop = () => ({
     process.getActiveResourcesInfo().filter((name) => name === "UDPWrap" || name === "Timeout").length,
 });
 
-loopAdapterSuite(nodeLoop, { name: "Node's event loop", runner: { describe, it } });
+const read = createRequire(import.meta.url);
+const traces = ["client", "server"].map((name) => read(`@kad/testkit/vectors/trace-${name}.json`) as unknown);
+
+loopAdapterSuite(nodeLoop, { name: "Node's event loop", traces, runner: { describe, it } });
 
 describe("a loop that does not read before it lets time pass", () => {
   afterEach(() => {

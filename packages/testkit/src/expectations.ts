@@ -56,11 +56,12 @@ const maxShown = 400;
 /** Short enough for a line; never throws. */
 export function shown(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value === undefined) return "undefined";
   const text = JSON.stringify(value, (_key, part: unknown) => {
     if (part instanceof Uint8Array) return toHex(part);
     if (typeof part === "bigint" || part === undefined) return String(part);
     return part;
   });
-  const whole = text ?? String(value);
+  const whole = text ?? typeof value;
   return whole.length <= maxShown ? whole : `${whole.substring(0, maxShown)}… (${whole.length} characters)`;
 }

@@ -8,6 +8,7 @@ export type { Arrival, LinkMessage, LinkScript } from "./link.ts";
 export { Link } from "./link.ts";
 export type { LoopHarness, LoopNode, LoopNodeOptions } from "./loop-harness.ts";
 export { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from "./memory-network.ts";
+export { Pair, type PairMachine, type PairOptions, type PairSent, type PairSide } from "./pair.ts";
 export { poisonByte, poisonedTransport } from "./poison.ts";
 export type { Runner, TestBody } from "./runner.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
@@ -25,6 +26,12 @@ export {
   loopAdapterSuite,
   type MakeLoop,
 } from "./suites/loop-adapter/index.ts";
+export {
+  type MachineSuiteOptions,
+  type MakeMachine,
+  machineCases,
+  machineSuite,
+} from "./suites/machine/index.ts";
 export {
   type MakeRecordStore,
   type RecordStoreSuiteOptions,

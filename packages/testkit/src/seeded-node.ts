@@ -12,7 +12,7 @@ export function seededNode(
 }
 
 /** What a node is built from, with id and random source from a number. */
-function seededOptions(addresses: AddressTable, seed: number): NodeOptions {
+export function seededOptions(addresses: AddressTable, seed: number): NodeOptions {
   const random = seededRandom(seed);
   const id = new Uint8Array(32);
   random.fill(id);

@@ -11,9 +11,11 @@ import {
 } from "../../src/index.ts";
 import { FaultyLoop, type LoopFault } from "../support/faulty-loop.ts";
 import { describeMutants } from "../support/mutants.ts";
+import { goldenTraces } from "../support/traces.ts";
 
 const synchronous: LoopAdapterSuiteOptions = {
   isSynchronous: true,
+  traces: goldenTraces,
   patienceMs: 500,
   runner: { describe, it },
 };
@@ -98,6 +100,8 @@ describeMutants(
     "rule 7: nothing is called, sent or told once the node is closed": having("goes on after closing"),
     "rule 7: closing twice is closing once": having("closes once only"),
     "rule 7: nothing leaks: every handle is freed": having("leaks its transports"),
+    "golden traces: in lockstep, the same inputs give the same bytes and events as in every other loop":
+      having("hands in messages later", "has no timer", "goes deaf"),
   },
   { "rule 3: a callback that rejects reaches report": asynchronous },
 );

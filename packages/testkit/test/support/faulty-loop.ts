@@ -187,7 +187,7 @@ export class FaultyLoop implements LoopHarness<MemoryTransport> {
   }
 
   #turn(endMs: InstantMs): void {
-    const turnMs = this.#fault === "spins" ? 0.01 : 0.5;
+    const turnMs = this.#fault === "spins" ? 0.05 : 0.5;
     this.network.nowMs += this.#waitMs(endMs) + turnMs;
     if (this.#fault === "runs what is scheduled before it polls") {
       for (let next = this.#scheduled.shift(); next !== undefined; next = this.#scheduled.shift())

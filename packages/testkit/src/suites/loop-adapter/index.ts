@@ -5,12 +5,13 @@ import { inputCases } from "./input-cases.ts";
 import { lifeCases } from "./life-cases.ts";
 import { type LoopAdapterSuiteOptions, LoopStage, loopTraitsOf, type MakeLoop } from "./stage.ts";
 import { timeCases } from "./time-cases.ts";
+import { traceCases } from "./trace-cases.ts";
 
 export type { LoopAdapterSuiteOptions, MakeLoop } from "./stage.ts";
 
 export const loopAdapterCases: Suite<MakeLoop, LoopAdapterSuiteOptions> = new StagedSuite({
   title: "an event loop",
-  cases: [...timeCases, ...inputCases, ...callbackCases, ...lifeCases],
+  cases: [...timeCases, ...inputCases, ...callbackCases, ...lifeCases, ...traceCases],
   traitsOf: loopTraitsOf,
   setUp: (make: MakeLoop, options: LoopAdapterSuiteOptions) => new LoopStage(make(), options),
 });

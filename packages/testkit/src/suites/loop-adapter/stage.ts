@@ -13,7 +13,7 @@ import {
 } from "@kad/core";
 import { blockEventLoop, runEventLoop, runtimeNowMs } from "../../event-loop.ts";
 import { ExpectationError } from "../../expectations.ts";
-import type { LoopHarness, LoopNode } from "../../loop-harness.ts";
+import type { LoopHarness, LoopNode, LoopNodeOptions } from "../../loop-harness.ts";
 import { poisonedTransport } from "../../poison.ts";
 import { seededNode } from "../../seeded-node.ts";
 import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
@@ -36,14 +36,16 @@ export interface LoopAdapterSuiteOptions extends SuiteOptions {
 export interface LoopTraits {
   readonly isSynchronous: boolean;
   readonly countsHandles: boolean;
+  readonly hasTraces: boolean;
 }
 
 export type LoopCase = SuiteCase<LoopStage, LoopTraits>;
 
-export function loopTraitsOf(make: MakeLoop, { isSynchronous = false }: LoopAdapterSuiteOptions): LoopTraits {
+export function loopTraitsOf(make: MakeLoop, options: LoopAdapterSuiteOptions): LoopTraits {
+  const { isSynchronous = false, traces = [] } = options;
   const harness = make();
   void harness.close?.();
-  return { isSynchronous, countsHandles: harness.openHandles !== undefined };
+  return { isSynchronous, countsHandles: harness.openHandles !== undefined, hasTraces: traces.length > 0 };
 }
 
 /** A probe that lives in the loop. */
@@ -143,7 +145,7 @@ export class LoopStage implements CaseStage {
         });
       },
       start: async (): Promise<void> => {
-        started = await this.harness.start({
+        started = await this.start({
           ...budgets,
           machine: watch.machine(probe.machine),
           transports: [transport, ...moreTransports],
@@ -154,10 +156,16 @@ export class LoopStage implements CaseStage {
             onEvent?.(event);
           },
         });
-        this.#nodes.push(started);
       },
     };
     return resident;
+  }
+
+  /** Starts whatever machine, and closes it at the end of the case. */
+  async start(options: LoopNodeOptions): Promise<LoopNode> {
+    const node = await this.harness.start(options);
+    this.#nodes.push(node);
+    return node;
   }
 
   /** Starts a real node. */
@@ -166,7 +174,7 @@ export class LoopStage implements CaseStage {
     const transport = poisonedTransport(this.harness.transport());
     const machine = seededNode(addresses, ++this.#residents);
     const ends = new Map<QueryId, QueryFinished>();
-    const node = await this.harness.start({
+    const node = await this.start({
       machine,
       transports: [transport],
       addresses,
@@ -175,7 +183,6 @@ export class LoopStage implements CaseStage {
       },
       onEvent: (event: NodeEvent) => void (event.type === "queryFinished" && ends.set(event.query, event)),
     });
-    this.#nodes.push(node);
     return {
       machine,
       addresses,
