@@ -40,6 +40,14 @@ export {
   type StoreCaps,
 } from "./suites/record-store.ts";
 export {
+  type MakeSecurePeer,
+  type SecureChannelSuiteOptions,
+  type SecurePeer,
+  type SecurePeerOptions,
+  secureChannelCases,
+  secureChannelSuite,
+} from "./suites/secure-channel/index.ts";
+export {
   type MakeTransport,
   type StalledListener,
   type TransportHarness,
