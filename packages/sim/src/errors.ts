@@ -9,9 +9,11 @@ export class SimulationError extends Error {
   readonly seed: Seed;
   readonly atUs: InstantUs;
 
-  constructor(seed: Seed, atUs: InstantUs, cause: unknown) {
+  /** @param host the name of the host that has reported it, if one has */
+  constructor(seed: Seed, atUs: InstantUs, host: string | undefined, cause: unknown) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    super(`seed ${seed}, at ${formatUs(atUs)} ms: ${what}`, { cause });
+    const where = host === undefined ? "" : `${host}: `;
+    super(`seed ${seed}, at ${formatUs(atUs)} ms: ${where}${what}`, { cause });
     this.seed = seed;
     this.atUs = atUs;
   }

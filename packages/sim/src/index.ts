@@ -3,6 +3,14 @@
  */
 export type { Families, Subnet } from "./addressing.ts";
 export type { Bandwidth, Line } from "./bandwidth.ts";
+export { AmplificationChecker } from "./checkers/amplification-checker.ts";
+export { BoundChecker } from "./checkers/bound-checker.ts";
+export { type Checker, CheckFailed } from "./checkers/checker.ts";
+export { allCheckers, Checkers, type CheckersOptions } from "./checkers/checkers.ts";
+export { ClosingChecker } from "./checkers/closing-checker.ts";
+export { QueryChecker } from "./checkers/query-checker.ts";
+export { RecordChecker } from "./checkers/record-checker.ts";
+export { TableChecker } from "./checkers/table-checker.ts";
 export { Churn, type ChurnCounters, type ChurnOptions } from "./churn.ts";
 export {
   constantDelay,

@@ -34,7 +34,7 @@ export interface CommandCall {
   readonly result: unknown;
 }
 
-/** Each is called as things happen; packets are borrowed until the call returns. What it throws ends the run. */
+/** Each is called as things happen; packets are borrowed until the call returns. What one throws ends the run. */
 export interface Observer {
   onHost?(nowUs: InstantUs, host: SimHost, change: HostChange): void;
   onCommand?(nowUs: InstantUs, host: SimHost, call: CommandCall): void;
@@ -50,7 +50,13 @@ export interface Observer {
 
 /** Those of one simulation; costs next to nothing while there are none. */
 export class Observers implements Required<Observer> {
+  readonly #onFailure: (error: unknown) => void;
   #all: readonly Observer[] = [];
+
+  /** @param onFailure gets what an observer throws, which must not end in a node that knows nothing of it */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure;
+  }
 
   get size(): number {
     return this.#all.length;
@@ -64,34 +70,44 @@ export class Observers implements Required<Observer> {
   }
 
   onHost(nowUs: InstantUs, host: SimHost, change: HostChange): void {
-    for (const observer of this.#all) observer.onHost?.(nowUs, host, change);
+    this.#tell((observer) => observer.onHost?.(nowUs, host, change));
   }
 
   onCommand(nowUs: InstantUs, host: SimHost, call: CommandCall): void {
-    for (const observer of this.#all) observer.onCommand?.(nowUs, host, call);
+    this.#tell((observer) => observer.onCommand?.(nowUs, host, call));
   }
 
   onSend(nowUs: InstantUs, packet: Packet): void {
-    for (const observer of this.#all) observer.onSend?.(nowUs, packet);
+    if (this.#all.length > 0) this.#tell((observer) => observer.onSend?.(nowUs, packet));
   }
 
   onDelivery(nowUs: InstantUs, packet: Packet): void {
-    for (const observer of this.#all) observer.onDelivery?.(nowUs, packet);
+    if (this.#all.length > 0) this.#tell((observer) => observer.onDelivery?.(nowUs, packet));
   }
 
   onDrop(nowUs: InstantUs, packet: Packet, reason: DropReason): void {
-    for (const observer of this.#all) observer.onDrop?.(nowUs, packet, reason);
+    if (this.#all.length > 0) this.#tell((observer) => observer.onDrop?.(nowUs, packet, reason));
   }
 
   onEvent(nowUs: InstantUs, host: SimHost, event: NodeEvent): void {
-    for (const observer of this.#all) observer.onEvent?.(nowUs, host, event);
+    if (this.#all.length > 0) this.#tell((observer) => observer.onEvent?.(nowUs, host, event));
   }
 
   onNote(nowUs: InstantUs, text: string): void {
-    for (const observer of this.#all) observer.onNote?.(nowUs, text);
+    this.#tell((observer) => observer.onNote?.(nowUs, text));
   }
 
   onEnd(nowUs: InstantUs): void {
-    for (const observer of this.#all) observer.onEnd?.(nowUs);
+    this.#tell((observer) => observer.onEnd?.(nowUs));
+  }
+
+  #tell(call: (observer: Observer) => void): void {
+    for (const observer of this.#all) {
+      try {
+        call(observer);
+      } catch (error) {
+        this.#onFailure(error);
+      }
+    }
   }
 }

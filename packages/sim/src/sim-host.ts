@@ -11,11 +11,13 @@ import {
   MemoryRecordStore,
   type NodeEvent,
   NodeId,
+  type NodeLimits,
   type NodeOptions,
   type Path,
   type Plugin,
   type QueryId,
   type RecordStore,
+  resolveLimits,
   type Seed,
   type SendOutcome,
   type SocketAddress,
@@ -25,6 +27,7 @@ import type { Families } from "./addressing.ts";
 import { Line } from "./bandwidth.ts";
 import type { Place } from "./delay.ts";
 import { Endpoint } from "./endpoint.ts";
+import { HostClock } from "./host-clock.ts";
 import { HostCommands } from "./host-commands.ts";
 import type { HostOptions, HostState, RestartOptions } from "./host-options.ts";
 import { Life } from "./life.ts";
@@ -34,7 +37,7 @@ import type { Packet } from "./packet.ts";
 import type { RandomStream } from "./random-stream.ts";
 import { SimQuery } from "./sim-query.ts";
 import type { Simulation } from "./simulation.ts";
-import { type InstantUs, toMs, toUs } from "./virtual-time.ts";
+import type { InstantUs } from "./virtual-time.ts";
 import { facadeOf, WatchedMachine } from "./watched-machine.ts";
 
 /** Datagrams that a kernel keeps for a process that does not read: about 200 KiB, as Linux does by default. */
@@ -62,6 +65,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   /** How long they take. @internal */
   readonly timing: RandomStream;
   readonly #options: HostOptions<M>;
+  readonly #clock: HostClock;
   readonly #nodeRandom: RandomStream;
   readonly #queries = new Map<QueryId, SimQuery>();
   #endpoints: readonly Endpoint[];
@@ -69,10 +73,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   #store: RecordStore;
   #life: Life | undefined;
   #state: HostState = "down";
-  /** Monotonic clock less time of the simulation. */
-  #offsetUs: number;
-  #frozenAtUs: InstantUs = 0;
-  #wallClockErrorMs: number;
+  #limits: NodeLimits | undefined;
   #lastContacts: readonly Contact[] = [];
   #waiting: WaitingPacket[] = [];
 
@@ -92,13 +93,18 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     this.#store = newStore();
     this.uplink = options.uplink === undefined ? undefined : new Line(options.uplink);
     this.downlink = options.downlink === undefined ? undefined : new Line(options.downlink);
-    this.#offsetUs = toUs(options.clockOriginMs ?? 0);
-    this.#wallClockErrorMs = options.wallClockErrorMs ?? 0;
+    this.#clock = new HostClock(simulation, options.clockOriginMs ?? 0, options.wallClockErrorMs ?? 0);
     this.#endpoints = this.#newEndpoints(options);
   }
 
   get id(): NodeId {
     return this.#id;
+  }
+
+  /** Those that its node has, or had, or will have. */
+  get limits(): NodeLimits {
+    this.#limits ??= resolveLimits({ ...this.simulation.limits, ...this.#options.limits });
+    return this.#limits;
   }
 
   get state(): HostState {
@@ -150,13 +156,12 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
 
   /** The host's monotonic clock. */
   get nowMs(): InstantMs {
-    const nowUs = this.#state === "asleep" ? this.#frozenAtUs : this.simulation.nowUs;
-    return toMs(nowUs + this.#offsetUs);
+    return this.#clock.nowMs;
   }
 
   /** The host's wall clock. */
   get unixMs(): number {
-    return this.simulation.unixMs + this.#wallClockErrorMs;
+    return this.#clock.unixMs;
   }
 
   /** Whether what arrives is read, now or later. @internal */
@@ -225,12 +230,13 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   /** Suspended: its monotonic clock stands still, the wall clock goes on, and what arrives is lost. */
   sleep(): void {
     this.#freeze("asleep", "slept");
+    this.#clock.stop();
   }
 
   /** The end of {@link sleep}: timers go on where they stood, and the first tells the node that the wall clock has jumped. */
   wake(): void {
     this.#expect("asleep");
-    this.#offsetUs -= this.simulation.nowUs - this.#frozenAtUs;
+    this.#clock.start();
     this.#thaw("woke");
   }
 
@@ -255,7 +261,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
 
   /** Sets the wall clock forward, or back; the node hears of it when its next timer fires. */
   stepWallClock(byMs: number): void {
-    this.#wallClockErrorMs += byMs;
+    this.#clock.stepWallClock(byMs);
     this.#tell("stepped");
   }
 
@@ -327,7 +333,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
 
   /** When the host's monotonic clock says this. @internal */
   toTimelineUs(hostMs: InstantMs): InstantUs {
-    return toUs(hostMs) - this.#offsetUs;
+    return this.#clock.toTimelineUs(hostMs);
   }
 
   #makeMachine(): Pick<Life, "machine" | "node"> {
@@ -384,7 +390,6 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   #freeze(state: "asleep" | "paused", change: HostChange): void {
     this.#expect("up");
     this.#running().freeze();
-    this.#frozenAtUs = this.simulation.nowUs;
     this.#state = state;
     this.#tell(change);
   }
@@ -402,6 +407,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
 
   #end(change: HostChange): void {
     this.#life?.end();
+    this.#tell(change); // while its node can still be looked at
     this.#life = undefined;
     this.#state = "down";
     this.#waiting = [];
@@ -409,7 +415,6 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     const lost = [...this.#queries.values()];
     this.#queries.clear();
     for (const query of lost) query.onLost();
-    this.#tell(change);
   }
 
   #tell(change: HostChange): void {

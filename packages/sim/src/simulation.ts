@@ -5,6 +5,7 @@
  * same run, event for event, on every engine.
  */
 import {
+  type Address,
   type AddressCodec,
   KadError,
   type NodeLimits,
@@ -63,7 +64,9 @@ export interface Planned {
 export class Simulation {
   readonly seed: Seed;
   readonly network: Network;
-  readonly observers: Observers = new Observers();
+  readonly observers: Observers = new Observers((error) => {
+    this.#failure ??= { error };
+  });
   readonly limits: Partial<NodeLimits>;
   readonly maxMessageBytes: number;
   /** Length of ids and keys. */
@@ -77,7 +80,7 @@ export class Simulation {
   readonly #onReport: ((host: SimHost, error: unknown) => void) | undefined;
   readonly #hosts: SimHost[] = [];
   readonly #names = new Map<string, SimHost>();
-  #failure: { readonly error: unknown } | undefined;
+  #failure: Failure | undefined;
 
   /** @throws UsageError `invalidOption` */
   constructor(options: SimulationOptions) {
@@ -131,6 +134,10 @@ export class Simulation {
   get protocol(): Protocol {
     return this.#protocol;
   }
+
+  /** The subnet that limits count an address by; `undefined`: exempt. */
+  readonly group: (address: Address) => string | undefined = (address) =>
+    this.#addressing.table.group(address);
 
   /** A stream of random numbers that has these names under the run's seed; the same names give the same stream. */
   stream(...names: readonly (string | number)[]): RandomStream {
@@ -257,27 +264,39 @@ export class Simulation {
   /** @internal */
   onReport(host: SimHost, error: unknown): void {
     if (this.#onReport !== undefined) this.#onReport(host, error);
-    else if (!isWarning(error)) this.#failure ??= { error };
+    else if (!isWarning(error)) this.#failure ??= { error, host };
   }
 
   #run(untilUs: InstantUs, isDone: () => boolean): boolean {
     return this.#guard(() => {
-      while (this.timeline.runNext(untilUs)) {
-        if (this.#failure !== undefined) throw this.#failure.error;
+      while (this.#failure === undefined && this.timeline.runNext(untilUs)) {
         if (isDone()) return true;
       }
-      if (untilUs !== Number.POSITIVE_INFINITY) this.timeline.passTo(untilUs);
+      const isPassing = this.#failure === undefined && untilUs !== Number.POSITIVE_INFINITY;
+      if (isPassing) this.timeline.passTo(untilUs);
       return false;
     });
   }
 
+  /** Throws what has failed, once. */
   #guard<T>(run: () => T): T {
+    let failure: Failure;
     try {
-      return run();
+      const result = run();
+      if (this.#failure === undefined) return result;
+      failure = this.#failure;
     } catch (error) {
-      throw error instanceof SimulationError ? error : new SimulationError(this.seed, this.nowUs, error);
+      failure = { error };
     }
+    this.#failure = undefined;
+    throw new SimulationError(this.seed, this.nowUs, failure.host?.name, failure.error);
   }
+}
+
+interface Failure {
+  readonly error: unknown;
+  /** Who has reported it. */
+  readonly host?: SimHost;
 }
 
 /** A node's alarm about its neighbourhood is news of the network, and no fault. */

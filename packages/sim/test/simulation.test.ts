@@ -76,7 +76,19 @@ describe("a simulation", () => {
     const [a, b] = simulation.addHosts(2);
     simulation.after(12.5, () => void a?.ping(b?.seed as never));
     expect(() => simulation.runFor(100)).toThrow(SimulationError);
-    expect(() => simulation.runFor(100)).not.toThrow();
+    expect(simulation.nowMs).toBe(12.5);
+    const failing = new Simulation({
+      seed: "s",
+      observers: [
+        {
+          onEnd: () => {
+            throw new Error("at the end");
+          },
+        },
+      ],
+    });
+    expect(() => failing.end()).toThrow("seed s, at 0.000 ms: at the end");
+    expect(() => failing.runFor(1)).not.toThrow();
   });
 
   it("ends with what a host reports, unless somebody takes it", () => {
@@ -92,7 +104,7 @@ describe("a simulation", () => {
       return simulation;
     };
     expect(() => start({}).runFor(10)).toThrow(
-      /^seed 7, at 5\.000 ms: h0: .*onTimeout.*a fault in a plugin|^seed 7, at 5\.000 ms: /,
+      "seed 7, at 5.000 ms: h0: onTimeout failed: a fault in a plugin",
     );
     const reports: unknown[] = [];
     start({ onReport: (host, error) => void reports.push([host.name, (error as Error).cause]) }).runFor(10);
@@ -141,6 +153,6 @@ describe("a simulation", () => {
     }
     const simulation = new Simulation({ seed: 1 });
     simulation.addHost({ machine: (options) => new Broken(new KadNode(options)) });
-    expect(() => simulation.runFor(600_000)).toThrow(/seed 1, at .* ms: two nodes in one/);
+    expect(() => simulation.runFor(600_000)).toThrow(/seed 1, at .* ms: h0: two nodes in one/);
   });
 });

@@ -56,25 +56,25 @@ describe("churn", () => {
 
   it("keeps as many up as sessions and absences say, from the beginning on", () => {
     const simulation = new Simulation({ seed: 5 });
-    const swarm = new Swarm(simulation, { nodes: 100 });
+    const swarm = new Swarm(simulation, { nodes: 60 });
     swarm.settle();
     const churn = new Churn(swarm, {
       sessions: Distribution.uniform(0, 20 * minute),
       absences: Distribution.constant(5 * minute),
     });
     const shares: number[] = [];
-    for (let i = 0; i < 12; i++) {
-      simulation.runFor(10 * minute);
-      shares.push(swarm.up.length / 100);
+    for (let i = 0; i < 24; i++) {
+      simulation.runFor(5 * minute);
+      shares.push(swarm.up.length / 60);
     }
     // Sessions of 10 minutes on average, absences of 5: two thirds.
     const mean = shares.reduce((a, b) => a + b) / shares.length;
     expect(Math.abs(mean - 2 / 3)).toBeLessThan(0.05);
     const { left, crashed, returned } = churn.counters;
-    // 120 minutes of 100 hosts, in cycles of 15 minutes.
-    expect(Math.abs(left + crashed - 800)).toBeLessThan(100);
-    expect(Math.abs(left - crashed)).toBeLessThan(120);
-    expect(left + crashed - returned).toBe(100 - swarm.up.length);
+    // 120 minutes of 60 hosts, in cycles of 15 minutes.
+    expect(Math.abs(left + crashed - 480)).toBeLessThan(60);
+    expect(Math.abs(left - crashed)).toBeLessThan(90);
+    expect(left + crashed - returned).toBe(60 - swarm.up.length);
   });
 
   it("leaves the steady alone, and ends when it is told to", () => {
