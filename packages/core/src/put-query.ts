@@ -34,8 +34,8 @@ export class PutQuery implements Query {
     this.#walk = options.walk;
   }
 
-  next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
-    return this.#round === undefined ? this.#nextOfWalk(canAsk) : this.#round.next(canAsk);
+  next(nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
+    return this.#round === undefined ? this.#nextOfWalk(nowMs, canAsk) : this.#round.next(nowMs, canAsk);
   }
 
   onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage): void {
@@ -79,7 +79,7 @@ export class PutQuery implements Query {
     return this.#walk;
   }
 
-  #nextOfWalk(canAsk: (to: Seed) => boolean): QueryStep {
+  #nextOfWalk(nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
     const step = this.#walk.next(canAsk);
     if (step.type === "wait") return waitStep;
     if (step.type === "ask") return { type: "ask", to: step.contact, body: this.#findNode() };
@@ -99,7 +99,7 @@ export class PutQuery implements Query {
       request: this.#options.request,
       tokens: this.#tokens,
     });
-    return this.#round.next(canAsk);
+    return this.#round.next(nowMs, canAsk);
   }
 
   #findNode(): Request {

@@ -283,9 +283,16 @@ export class Queries implements AnnouncerQueries {
   }
 
   #put(nowMs: InstantMs, record: WireRecord, options: ResolvedQueryOptions, ending: Ending = {}): QueryId {
-    const request: StoreRequest = (token) => ({ type: "putValue", token, record });
+    // Its life counts from now: what the walk takes is no longer there when a holder gets it, and nobody stores what is over.
+    const expiresAtMs = nowMs + record.lifetimeMs;
+    const request: StoreRequest = (token, askedAtMs) => ({
+      type: "putValue",
+      token,
+      record: { ...record, lifetimeMs: expiresAtMs - askedAtMs },
+    });
     const { query, walk } = this.#putQuery(nowMs, record.key, request, options);
-    return this.#begin(nowMs, query, options, { walk, ...ending });
+    const timeoutMs = Math.min(options.timeoutMs, record.lifetimeMs);
+    return this.#begin(nowMs, query, { ...options, timeoutMs }, { walk, ...ending });
   }
 
   #putQuery(

@@ -5,12 +5,16 @@
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
 import type { FailureReason, QueryResult } from "./events.ts";
+import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
 import { type Asked, type QueryStep, waitStep } from "./query.ts";
 
-/** The request that stores; a holder to which a layer below has proven us gives no token and needs none. */
-export type StoreRequest = (token: Uint8Array | undefined) => Request;
+/**
+ * The request that stores, as it is to be sent now; a holder to which a layer below has proven us gives no token and needs
+ * none.
+ */
+export type StoreRequest = (token: Uint8Array | undefined, nowMs: InstantMs) => Request;
 
 /** `stale`: it has no token for us, or not a good one. */
 type HolderState = "unasked" | "stale" | "asked" | "overdue" | "ended";
@@ -65,7 +69,7 @@ export class StoreRound {
     return this.#holders.filter(({ isTold }) => isTold).map(({ contact }) => contact);
   }
 
-  next(canAsk: (to: Seed) => boolean): QueryStep {
+  next(nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
     let unsettled = false;
     for (const holder of this.#holders) {
       if (holder.state === "ended" || holder.state === "overdue") continue;
@@ -76,7 +80,7 @@ export class StoreRound {
       return {
         type: "ask",
         to: holder.contact,
-        body: holder.state === "stale" ? this.#renew(holder) : this.#store(holder),
+        body: holder.state === "stale" ? this.#renew(holder) : this.#store(nowMs, holder),
       };
     }
     return unsettled ? waitStep : { type: "end", end: "converged" };
@@ -123,10 +127,10 @@ export class StoreRound {
     };
   }
 
-  #store(holder: Holder): Request {
+  #store(nowMs: InstantMs, holder: Holder): Request {
     holder.state = "asked";
     holder.isTold = true;
-    return this.#options.request(this.#tokens.get(holder.contact.id.key));
+    return this.#options.request(this.#tokens.get(holder.contact.id.key), nowMs);
   }
 
   #renew(holder: Holder): Request {

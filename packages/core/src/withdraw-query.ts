@@ -25,8 +25,8 @@ export class WithdrawQuery implements Query {
     });
   }
 
-  next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
-    return this.#round.next(canAsk);
+  next(nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
+    return this.#round.next(nowMs, canAsk);
   }
 
   onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage): void {

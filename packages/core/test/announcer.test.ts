@@ -40,20 +40,20 @@ class Scripted implements AnnouncerQueries {
   announce(
     nowMs: number,
     key: NodeId,
-    request: (token: undefined) => Request,
+    request: (token: undefined, nowMs: number) => Request,
     _options: unknown,
     onEnd: OnAnnounced,
   ): QueryId {
-    return this.#begin(nowMs, "announce", key, request(undefined), [], onEnd);
+    return this.#begin(nowMs, "announce", key, request(undefined, nowMs), [], onEnd);
   }
 
   renew(
     nowMs: number,
     key: NodeId,
-    request: (token: undefined) => Request,
+    request: (token: undefined, nowMs: number) => Request,
     onEnd: OnAnnounced,
   ): QueryId | undefined {
-    return this.isFull ? undefined : this.#begin(nowMs, "renew", key, request(undefined), [], onEnd);
+    return this.isFull ? undefined : this.#begin(nowMs, "renew", key, request(undefined, nowMs), [], onEnd);
   }
 
   withdraw(

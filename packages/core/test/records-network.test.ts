@@ -62,6 +62,30 @@ function holders(network: Network): Host[] {
 }
 
 describe("a value", () => {
+  it("lives no longer because its holders had to be looked for", () => {
+    const network = joined(30, { delayMs: 400 });
+    const record = { ...immutableRecord(sha256, text("what ends soon")), lifetimeMs: 10 * second };
+    const by = host(network, 3);
+    const endsMs = network.nowMs + record.lifetimeMs;
+    const { stats } = network.finish(by, by.node.put(network.nowMs, record, { keep: false }));
+    // A walk of two round trips or more, of 800 ms each, and a round of storing.
+    expect(stats.durationMs).toBeGreaterThan(2 * second);
+    expect(holders(network).length).toBe(20);
+    // A lifetime travels in whole seconds, rounded up, and counts from its arrival.
+    network.run(endsMs - network.nowMs + 1 * second + 400);
+    expect(holders(network)).toEqual([]);
+  });
+
+  it("is stored nowhere once its life is over", () => {
+    const network = joined(30, { delayMs: 400 });
+    const record = { ...immutableRecord(sha256, text("what is over")), lifetimeMs: 1_000 };
+    const by = host(network, 3);
+    const { end, result, stats } = network.finish(by, by.node.put(network.nowMs, record, { keep: false }));
+    expect({ end, durationMs: stats.durationMs }).toEqual({ end: "timedOut", durationMs: 1_000 });
+    expect(result).toMatchObject({ type: "stored", accepted: 0 });
+    expect(holders(network)).toEqual([]);
+  });
+
   it("is stored on the closest nodes, and found through any other, byte for byte", () => {
     const network = joined(30);
     const record = immutableRecord(sha256, text("what is kept"));

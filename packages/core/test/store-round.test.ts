@@ -20,7 +20,7 @@ const tokens = (): Map<string, Uint8Array> =>
   new Map(holders.map(({ id }, i) => [id.key, new Uint8Array(8).fill(i)]));
 
 function ask(round: StoreRound): Asked {
-  const step = round.next(() => true);
+  const step = round.next(0, () => true);
   if (step.type !== "ask") throw new Error(`${step.type} instead of a request`);
   return step;
 }
@@ -42,19 +42,19 @@ describe("a round of storing", () => {
     expect(asked.map(({ to, body }) => [to, body])).toEqual(
       holders.map((holder, i) => [holder, request(new Uint8Array(8).fill(i))]),
     );
-    expect(round.next(() => true)).toEqual({ type: "wait" });
+    expect(round.next(0, () => true)).toEqual({ type: "wait" });
     expect(round.result()).toMatchObject({ asked: 3, accepted: 0, refusals: { noAnswer: 3 } });
     for (const one of asked) answer(round, one, { type: "stored" });
-    expect(round.next(() => true)).toEqual(ended);
+    expect(round.next(0, () => true)).toEqual(ended);
     expect(round.result()).toEqual({ type: "stored", asked: 3, accepted: 3, holders, refusals: {} });
     expect(round.told()).toEqual(holders);
   });
 
   it("passes over whom it cannot reach now", () => {
     const round = new StoreRound({ target: key, holders, request, tokens: tokens() });
-    const step = round.next((to) => to === holders[1]);
+    const step = round.next(0, (to) => to === holders[1]);
     expect(step).toMatchObject({ type: "ask", to: holders[1] });
-    expect(round.next(() => false)).toEqual({ type: "wait" });
+    expect(round.next(0, () => false)).toEqual({ type: "wait" });
     expect(ask(round).to).toBe(holders[0]);
   });
 
@@ -70,7 +70,7 @@ describe("a round of storing", () => {
     const second = ask(round);
     expect(second.body).toEqual(request(new Uint8Array(8).fill(9)));
     answer(round, second, refused("badToken"));
-    expect(round.next(() => true)).toEqual(ended);
+    expect(round.next(0, () => true)).toEqual(ended);
     expect(round.result()).toMatchObject({ asked: 1, accepted: 0, refusals: { badToken: 1 } });
     expect(round.told()).toEqual([]);
   });
@@ -84,7 +84,7 @@ describe("a round of storing", () => {
     const told = ask(round);
     expect(told).toMatchObject({ to: holders[0], body: request(undefined) });
     answer(round, told, { type: "stored" });
-    expect(round.next(() => true)).toEqual(ended);
+    expect(round.next(0, () => true)).toEqual(ended);
     expect(round.result()).toMatchObject({ asked: 2, accepted: 1, refusals: { badToken: 1 } });
   });
 
@@ -93,7 +93,7 @@ describe("a round of storing", () => {
     const [first, second] = [ask(round), ask(round)];
     answer(round, second, { type: "stored" });
     round.onOverdue(first.to as Contact);
-    expect(round.next(() => true)).toEqual(ended);
+    expect(round.next(0, () => true)).toEqual(ended);
     expect(round.result()).toMatchObject({ accepted: 1, refusals: { noAnswer: 1 } });
     expect(round.told()).toEqual(holders.slice(0, 2));
     answer(round, first, { type: "stored" });
@@ -117,7 +117,7 @@ describe("a round of storing", () => {
     round.onFailure(stranger, "noAnswer");
     round.onOverdue(stranger);
     answer(round, { to: stranger, body: request(undefined) }, { type: "stored" });
-    expect(round.next(() => true)).toEqual(ended);
+    expect(round.next(0, () => true)).toEqual(ended);
     expect(round.result()).toMatchObject({ asked: 0, accepted: 0, holders: [], refusals: {} });
   });
 });
