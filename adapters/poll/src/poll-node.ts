@@ -22,6 +22,7 @@ import {
   PolledLoop,
   type PolledLoopOptions,
   type PolledSocket,
+  receiveFairly,
   type TransportRouter,
   UsageError,
 } from "@kad/core";
@@ -207,23 +208,10 @@ export class PollNode {
     return this.#loop.close();
   }
 
-  /** Each socket has an equal share of what is left, again and again while one of them used all of its own. */
   #read(max: number): number {
     const { sockets } = this.#loop;
     for (const socket of sockets) if (socket.wantsWrite) socket.writable();
-    let messages = 0;
-    let isMore = true;
-    while (isMore && messages < max) {
-      isMore = false;
-      const share = Math.ceil((max - messages) / sockets.length);
-      for (const socket of sockets) {
-        const room = Math.min(share, max - messages);
-        const read = room === 0 ? 0 : socket.receive(room);
-        messages += read;
-        isMore ||= read > 0 && read === room;
-      }
-    }
-    return messages;
+    return receiveFairly(sockets, max);
   }
 
   #pathOf(from: string | Address | Path): Path {

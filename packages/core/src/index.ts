@@ -76,7 +76,13 @@ export {
 } from "./open-record.ts";
 export { defaultLimits, limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 export type { Plugin, PluginContext, Timeless } from "./plugin.ts";
-export { type Clock, PolledLoop, type PolledLoopHooks, type PolledLoopOptions } from "./polled-loop.ts";
+export {
+  type Clock,
+  PolledLoop,
+  type PolledLoopHooks,
+  type PolledLoopOptions,
+  receiveFairly,
+} from "./polled-loop.ts";
 export * from "./protocol.ts";
 export { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
 export type {

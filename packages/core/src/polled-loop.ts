@@ -301,6 +301,27 @@ export class PolledLoop implements Host, Outlet {
   }
 }
 
+/**
+ * Reads at most `max` messages from sockets that are ready, or may be: each has an equal share of what is left, again and
+ * again while one of them has used all of its own. Returns how many were read; fewer than `max`: there are no more.
+ */
+export function receiveFairly(sockets: readonly PolledSocket[], max: number): number {
+  let messages = 0;
+  let hungry = sockets;
+  while (hungry.length > 0 && messages < max) {
+    const share = Math.ceil((max - messages) / hungry.length);
+    const more: PolledSocket[] = [];
+    for (const socket of hungry) {
+      const room = Math.min(share, max - messages);
+      const read = room === 0 ? 0 : socket.receive(room);
+      messages += read;
+      if (read > 0 && read === room) more.push(socket);
+    }
+    hungry = more;
+  }
+  return messages;
+}
+
 function isPolled(transport: Transport): transport is PolledTransport {
   return "sockets" in transport;
 }

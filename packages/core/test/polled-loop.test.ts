@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AddressTable } from "../src/address-table.ts";
 import { CallbackError, InvariantError, ListenError } from "../src/errors.ts";
-import { PolledLoop, type PolledLoopOptions } from "../src/polled-loop.ts";
+import { PolledLoop, type PolledLoopOptions, receiveFairly } from "../src/polled-loop.ts";
 import type { PolledSocket, PolledTransport, Transport, TransportSink } from "../src/transport.ts";
 import { peerAddress, peerId, ScriptedMachine } from "./scripted-machine.ts";
 
@@ -393,6 +393,34 @@ describe("closing", () => {
     expect(closing).toBeInstanceOf(Promise);
     expect(loop.close()).toBe(closing);
     await closing;
+  });
+});
+
+describe("reading from several sockets", () => {
+  function sockets(...waiting: number[]): (PolledSocket & { readonly calls: number[] })[] {
+    return waiting.map((left, fd) => {
+      const calls: number[] = [];
+      const receive = (max: number): number => {
+        const read = Math.min(max, left);
+        left -= read;
+        calls.push(read);
+        return read;
+      };
+      return { fd, wantsWrite: false, writable() {}, receive, calls };
+    });
+  }
+
+  it.each([
+    ["gives each an equal share", [100, 100], 20, 20, [[10], [10]]],
+    ["gives what one leaves to the others", [100, 1], 20, 20, [[10, 9], [1]]],
+    ["lets a single one have it all", [100], 20, 20, [[20]]],
+    ["stops when there are no more", [3, 0], 20, 3, [[3], [0]]],
+    ["reads nothing where nothing is ready", [], 20, 0, []],
+    ["gives one message to the first", [5, 5], 1, 1, [[1], []]],
+  ])("%s", (_title, waiting, max, expected, calls) => {
+    const all = sockets(...waiting);
+    expect(receiveFairly(all, max)).toBe(expected);
+    expect(all.map((socket) => socket.calls)).toEqual(calls);
   });
 });
 

@@ -10,8 +10,8 @@ import type { AddressTable, SocketAddress } from "@kad/core";
 import type { UdpKind } from "../udp-options.ts";
 import { afInet, type Platform } from "./platform.ts";
 
-export const ipv4Bytes = 16;
-export const ipv6Bytes = 28;
+const ipv4Bytes = 16;
+const ipv6Bytes = 28;
 /** Room for either, in steps of 8. */
 export const addressStride = 32;
 
