@@ -11,7 +11,6 @@ import {
   type Driver,
   PolledLoop,
   type PolledLoopOptions,
-  type PolledTransport,
   receiveFairly,
   type TransportRouter,
   UsageError,
@@ -20,9 +19,8 @@ import { addToSet, EpollWaiter } from "./epoll-waiter.ts";
 import { PollWaiter } from "./poll-waiter.ts";
 import { type Readiness, ReadyList, type Waiter } from "./waiter.ts";
 
+/** Transports have to open at once: `posixUdp` of `@kad/transport-udp/posix`, and others that need no promise. */
 export interface EpollNodeOptions extends PolledLoopOptions {
-  /** Not yet open; those with descriptors alone, `posixUdp` of `@kad/transport-udp/posix` for instance. */
-  readonly transports: readonly PolledTransport[];
   /** `poll`: poll(2), as wherever there is no epoll. Default: `epoll` on Linux. */
   readonly wait?: "epoll" | "poll";
   /** Default: `performance.now` and `Date.now`. */
@@ -57,13 +55,6 @@ const maxWaitMs = 2 ** 31 - 1;
  * instead; ListenError that names the address; UsageError `invalidOption`; SystemError where no descriptor is left
  */
 export function epollNode(options: EpollNodeOptions): EpollNode {
-  for (const [index, transport] of options.transports.entries()) {
-    if (Array.isArray(transport.sockets)) continue;
-    throw new UsageError(
-      "invalidOption",
-      `transports[${index}] carries ${transport.kinds.join(" and ")} and has no descriptors; allowed are those that have, such as posixUdp() of @kad/transport-udp/posix`,
-    );
-  }
   return new EpollNode(options);
 }
 
@@ -99,7 +90,8 @@ export class EpollNode {
       this.#waiter.close();
       throw error;
     }
-    void this.#loop.open(); // opens at once
+    const opening = this.#loop.open();
+    if (opening !== undefined) this.#refuse(opening);
   }
 
   /** For commands and plugins. */
@@ -229,6 +221,17 @@ export class EpollNode {
    */
   close(): void {
     void this.#loop.close(); // closes at once
+  }
+
+  /** Such a transport lives in Node's loop, which does not turn while this one waits. */
+  #refuse(opening: Promise<void>): never {
+    const ignore = (): void => undefined;
+    opening.then(() => this.#loop.close()).catch(ignore);
+    void Promise.resolve(this.#loop.close()).catch(ignore);
+    throw new UsageError(
+      "invalidOption",
+      "transports: one of them opens with a promise; allowed are those that open at once, such as posixUdp() of @kad/transport-udp/posix",
+    );
   }
 
   #turn(timeoutMs: number | undefined, room: number): number {

@@ -441,11 +441,18 @@ describe.skipIf(whyNot !== undefined)(`a loop that blocks${note}`, () => {
       return { addresses, machine: new KadNode(nodeOptions(addresses)) };
     };
 
-    it("refuse a transport without descriptors, and say what to take", () => {
-      const transports = [udp({ listen: "udp://127.0.0.1:0" })] as unknown as EpollNodeOptions["transports"];
+    it("refuse a transport that opens with a promise, say what to take, and leave nothing open", async () => {
+      const [descriptors, native] = [openDescriptors(), nativeStats()];
+      const transports = [udp({ listen: "udp://127.0.0.1:0" })];
       expect(() => epollNode({ ...options(), transports })).toThrow(
-        "transports[0] carries udp4 and has no descriptors; allowed are those that have, such as posixUdp() of @kad/transport-udp/posix",
+        "transports: one of them opens with a promise; allowed are those that open at once, such as posixUdp() of @kad/transport-udp/posix",
       );
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect([openDescriptors(), nativeStats(), transports[0]?.localAddresses]).toEqual([
+        descriptors,
+        native,
+        [],
+      ]);
     });
 
     it("refuse another way to wait", () => {

@@ -158,8 +158,9 @@ export class PolledLoop implements Host, Outlet {
     return messages;
   }
 
-  /** Something that has arrived outside of a turn: the next one follows it up, and is asked for. */
+  /** Something that has arrived outside of a turn: the next one follows it up, and is asked for. Nothing, once closed. */
   handIn(event: NetworkEvent): void {
+    if (this.#state === "closed") return;
     this.driver.deliver(event);
     this.#attend();
   }

@@ -3,7 +3,7 @@ import { AddressTable } from "../src/address-table.ts";
 import { CallbackError, InvariantError, ListenError } from "../src/errors.ts";
 import { PolledLoop, type PolledLoopOptions, receiveFairly } from "../src/polled-loop.ts";
 import type { PolledSocket, PolledTransport, Transport, TransportSink } from "../src/transport.ts";
-import { peerAddress, peerId, ScriptedMachine } from "./scripted-machine.ts";
+import { peerAddress, peerId, peerPath, ScriptedMachine } from "./scripted-machine.ts";
 
 const hour = 3_600_000;
 
@@ -224,6 +224,15 @@ describe("what a wait may take", () => {
     const { loop, transport, log } = opened();
     transport.sink?.addressesChanged();
     expect([loop.getNextTimeoutMs(), log]).toEqual([0, ["wake"]]);
+  });
+
+  it("is nothing after something was handed in", () => {
+    const { loop, machine, log, transport } = opened();
+    loop.handIn({ type: "message", from: peerPath, bytes: new Uint8Array(1) });
+    expect([loop.getNextTimeoutMs(), log, machine.trace]).toEqual([0, ["wake"], ["message@100"]]);
+    void loop.close();
+    loop.handIn({ type: "message", from: peerPath, bytes: new Uint8Array(1) });
+    expect([machine.trace, transport.closes]).toEqual([["message@100", "close@100"], 1]);
   });
 
   it("is not known once closed", () => {
