@@ -5,3 +5,13 @@ export type { Koffi, KoffiFunction, KoffiLibrary, KoffiPollHandle, KoffiType } f
 export { type NativeStats, nativeStats, type Quarantine, quarantine } from "./ledger.ts";
 export { NativeBlock } from "./memory.ts";
 export { Native, type NativeFunction, type NativeOptions, openNative } from "./native.ts";
+export {
+  afInet,
+  readSockaddr,
+  readSockaddrPort,
+  type SockaddrLayout,
+  sockaddrBytes,
+  sockaddrLayout,
+  sockaddrStride,
+  writeSockaddr,
+} from "./sockaddr.ts";

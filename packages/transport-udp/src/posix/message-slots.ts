@@ -6,8 +6,7 @@
  *
  * on 64-bit Linux. Where the system has no batches, the headers are unused and each slot takes a call of its own.
  */
-import type { Native, NativeBlock } from "@kad/native";
-import { addressStride } from "./socket-address.ts";
+import { type Native, type NativeBlock, sockaddrStride } from "@kad/native";
 
 const headerBytes = 64;
 const vectorBytes = 16;
@@ -32,7 +31,7 @@ export class MessageSlots {
     this.slotBytes = slotBytes;
     this.#vectorsAt = count * headerBytes;
     this.#addressesAt = this.#vectorsAt + count * vectorBytes;
-    this.#bytesAt = this.#addressesAt + count * addressStride;
+    this.#bytesAt = this.#addressesAt + count * sockaddrStride;
     const block = native.allocate(this.#bytesAt + count * slotBytes, owner);
     this.block = block;
     const { address } = block;
@@ -54,7 +53,7 @@ export class MessageSlots {
   }
 
   addressAt(slot: number): number {
-    return this.#addressesAt + slot * addressStride;
+    return this.#addressesAt + slot * sockaddrStride;
   }
 
   bytesAt(slot: number): number {

@@ -7,7 +7,6 @@ export interface Platform {
   readonly libraries: readonly (string | null)[];
   /** `sendmmsg` and `recvmmsg`; macOS has no public ones. */
   readonly hasBatches: boolean;
-  readonly afInet6: number;
   /** Or-ed to the type in `socket`; `undefined`: `fcntl` afterwards. */
   readonly nonBlockingType: number | undefined;
   /** For `fcntl(F_SETFL)`. */
@@ -16,8 +15,6 @@ export interface Platform {
   readonly soSendBuffer: number;
   readonly soRecvBuffer: number;
   readonly ipv6Only: number;
-  /** A socket address begins with its length as a byte, and the family is a byte. */
-  readonly hasAddressLength: boolean;
   readonly eAgain: number;
   readonly eIntr: number;
   readonly eBadf: number;
@@ -28,14 +25,12 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, Platform>>> = {
   linux: {
     libraries: ["libc.so.6", null], // musl's has another name, but every process has loaded it
     hasBatches: true,
-    afInet6: 10,
     nonBlockingType: 0x800 | 0x8_0000, // SOCK_NONBLOCK | SOCK_CLOEXEC
     nonBlockingFlag: 0x800,
     solSocket: 1,
     soSendBuffer: 7,
     soRecvBuffer: 8,
     ipv6Only: 26,
-    hasAddressLength: false,
     eAgain: 11,
     eIntr: 4,
     eBadf: 9,
@@ -44,14 +39,12 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, Platform>>> = {
   darwin: {
     libraries: ["libSystem.B.dylib", null],
     hasBatches: false,
-    afInet6: 30,
     nonBlockingType: undefined,
     nonBlockingFlag: 4,
     solSocket: 0xffff,
     soSendBuffer: 0x1001,
     soRecvBuffer: 0x1002,
     ipv6Only: 27,
-    hasAddressLength: true,
     eAgain: 35,
     eIntr: 4,
     eBadf: 9,
@@ -59,7 +52,6 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, Platform>>> = {
   },
 };
 
-export const afInet = 2;
 export const sockDgram = 2;
 /** IPPROTO_IPV6 */
 export const ipv6Level = 41;

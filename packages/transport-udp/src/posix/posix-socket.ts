@@ -1,11 +1,17 @@
 /** One bound, non-blocking socket of one address family, made by the system's own calls. */
 import type { AddressTable, SocketAddress } from "@kad/core";
-import type { NativeBlock } from "@kad/native";
+import {
+  afInet,
+  type NativeBlock,
+  readSockaddrPort,
+  sockaddrBytes,
+  sockaddrStride,
+  writeSockaddr,
+} from "@kad/native";
 import { listenErrorOf } from "../socket-errors.ts";
 import { type BoundSocket, dialableAddresses, isLoopback } from "../udp-addresses.ts";
 import { kindOf, type UdpKind } from "../udp-options.ts";
-import { afInet, ipv6Level, setStatusFlags, sockDgram } from "./platform.ts";
-import { addressBytes, addressStride, readPort, writeSocketAddress } from "./socket-address.ts";
+import { ipv6Level, setStatusFlags, sockDgram } from "./platform.ts";
 import type { SocketCalls } from "./socket-calls.ts";
 
 export interface PosixSocketOptions {
@@ -33,11 +39,11 @@ export class PosixSocket implements BoundSocket {
   /** @throws ListenError that names the address; nothing stays open then */
   static bind(calls: SocketCalls, options: PosixSocketOptions, addresses: AddressTable): PosixSocket {
     const { listen } = options;
-    const { native, platform } = calls;
-    const scratch = native.allocate(addressStride + 8, "the address of a socket");
+    const { native, platform, layout } = calls;
+    const scratch = native.allocate(sockaddrStride + 8, "the address of a socket");
     let socket: PosixSocket | undefined;
     try {
-      const family = listen.family === 6 ? platform.afInet6 : afInet;
+      const family = listen.family === 6 ? layout.afInet6 : afInet;
       const type = sockDgram | (platform.nonBlockingType ?? 0);
       const fd = native.checked("socket", calls.socket(family, type, 0));
       socket = new PosixSocket(calls, fd, listen);
@@ -85,12 +91,12 @@ export class PosixSocket implements BoundSocket {
   }
 
   #bind(listen: SocketAddress, scratch: NativeBlock, addresses: AddressTable): void {
-    const { native, platform, bind, getsockname } = this.#calls;
-    writeSocketAddress(listen, this.kind, platform, scratch.bytes, 0);
-    native.checked("bind", bind(this.fd, scratch.address, addressBytes(this.kind)));
-    scratch.u32[addressStride / 4] = addressStride;
-    native.checked("getsockname", getsockname(this.fd, scratch.address, scratch.address + addressStride));
-    this.#port = readPort(scratch.bytes, 0);
+    const { native, layout, bind, getsockname } = this.#calls;
+    writeSockaddr(listen, this.kind, layout, scratch.bytes, 0);
+    native.checked("bind", bind(this.fd, scratch.address, sockaddrBytes(this.kind)));
+    scratch.u32[sockaddrStride / 4] = sockaddrStride;
+    native.checked("getsockname", getsockname(this.fd, scratch.address, scratch.address + sockaddrStride));
+    this.#port = readSockaddrPort(scratch.bytes, 0);
     this.#local = addresses.fromSocket(this.kind, listen.host, this.#port);
   }
 }

@@ -15,6 +15,7 @@ import {
   type TransportSink,
   UsageError,
 } from "@kad/core";
+import { readSockaddr } from "@kad/native";
 import { sendFailureOf } from "../socket-errors.ts";
 import { carriedAddress, socketFor } from "../udp-addresses.ts";
 import {
@@ -29,7 +30,6 @@ import { Endpoint, type EndpointEvents } from "./endpoint.ts";
 import { PosixSocket } from "./posix-socket.ts";
 import { ReceiveBatch } from "./receive-batch.ts";
 import type { QueueRoom } from "./send-queue.ts";
-import { readSocketAddress } from "./socket-address.ts";
 import { type SocketCalls, socketCalls } from "./socket-calls.ts";
 
 /** Counters since `open`; plain data that the caller owns. */
@@ -204,7 +204,7 @@ export class PosixUdpTransport implements PolledTransport {
     if (slots.block.isGone) return false;
     const length = slots.received(slot);
     const from = slots.block.bytes;
-    const remote = readSocketAddress(this.#addresses as AddressTable, kind, from, slots.addressAt(slot));
+    const remote = readSockaddr(this.#addresses as AddressTable, kind, from, slots.addressAt(slot));
     if (remote === undefined || length > maxDatagramBytes) {
       this.#dropped++;
       return true;

@@ -1,6 +1,6 @@
 /** What one `recvmmsg` brings, or as many `recvfrom`. Shared by all sockets of a transport, since a batch is handed on at once. */
+import { sockaddrStride } from "@kad/native";
 import { MessageSlots } from "./message-slots.ts";
-import { addressStride } from "./socket-address.ts";
 import type { SocketCalls } from "./socket-calls.ts";
 
 /** One system call for so many: twice as many gain 2 % more. */
@@ -48,7 +48,7 @@ export class ReceiveBatch {
 
   #readAll(fd: number, count: number, recvmmsg: NonNullable<SocketCalls["recvmmsg"]>): number {
     const { slots } = this;
-    for (let slot = 0; slot < count; slot++) slots.setAddressLength(slot, addressStride);
+    for (let slot = 0; slot < count; slot++) slots.setAddressLength(slot, sockaddrStride);
     for (;;) {
       const read = recvmmsg(fd, slots.block.address, count, 0, 0);
       if (read >= 0) return read;
@@ -62,7 +62,7 @@ export class ReceiveBatch {
     const { slots } = this;
     const { address } = slots.block;
     for (let slot = 0; slot < count; slot++) {
-      slots.setAddressLength(0, addressStride);
+      slots.setAddressLength(0, sockaddrStride);
       const read = this.#calls.recvfrom(
         fd,
         address + slots.bytesAt(slot),

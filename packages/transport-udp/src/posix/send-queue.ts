@@ -4,9 +4,9 @@
  * In order. `sendmmsg` stops at a message that fails: it is told, passed over, and the rest goes on.
  */
 import type { SocketAddress } from "@kad/core";
+import { sockaddrBytes, writeSockaddr } from "@kad/native";
 import { maxDatagramBytes, type UdpKind } from "../udp-options.ts";
 import { MessageSlots } from "./message-slots.ts";
-import { addressBytes, writeSocketAddress } from "./socket-address.ts";
 import type { SocketCalls } from "./socket-calls.ts";
 
 const chunkSlots = 64;
@@ -69,8 +69,8 @@ export class SendQueue {
     const { slots } = chunk;
     slots.block.bytes.set(bytes, slots.bytesAt(slot));
     slots.setLength(slot, bytes.length);
-    slots.setAddressLength(slot, addressBytes(kind));
-    writeSocketAddress(to, kind, calls.platform, slots.block.bytes, slots.addressAt(slot));
+    slots.setAddressLength(slot, sockaddrBytes(kind));
+    writeSockaddr(to, kind, calls.layout, slots.block.bytes, slots.addressAt(slot));
     chunk.to[slot] = to;
     chunk.tags[slot] = tag;
     this.#length++;
@@ -138,7 +138,7 @@ export class SendQueue {
             slots.lengthToSend(start),
             0,
             address + slots.addressAt(start),
-            addressBytes(kind),
+            sockaddrBytes(kind),
           )
         : calls.sendmmsg(fd, address + slots.headerAt(start), end - start, 0);
     if (sent < 0) return -calls.native.errno();

@@ -1,10 +1,18 @@
 /** The system's calls for sockets, declared once for the process. */
-import { type Native, type NativeFunction, openNative, UnavailableError } from "@kad/native";
+import {
+  type Native,
+  type NativeFunction,
+  openNative,
+  type SockaddrLayout,
+  sockaddrLayout,
+  UnavailableError,
+} from "@kad/native";
 import { type Platform, platforms } from "./platform.ts";
 
 export interface SocketCalls {
   readonly native: Native;
   readonly platform: Platform;
+  readonly layout: SockaddrLayout;
   readonly socket: NativeFunction;
   readonly bind: NativeFunction;
   readonly getsockname: NativeFunction;
@@ -43,6 +51,7 @@ function declareCalls(): SocketCalls {
   return {
     native,
     platform,
+    layout: sockaddrLayout(),
     socket: func("int socket(int domain, int type, int protocol)"),
     bind: func("int bind(int fd, uintptr_t address, uint32_t length)"),
     getsockname: func("int getsockname(int fd, uintptr_t address, uintptr_t length)"),

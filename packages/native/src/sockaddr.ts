@@ -7,15 +7,30 @@
  *     wire          tag 1 | ip 4 or 16 | port 2
  */
 import type { AddressTable, SocketAddress } from "@kad/core";
-import type { UdpKind } from "../udp-options.ts";
-import { afInet, type Platform } from "./platform.ts";
+
+type UdpKind = "udp4" | "udp6";
+
+/** Where systems differ. */
+export interface SockaddrLayout {
+  readonly afInet6: number;
+  /** The first byte is the length of it all, and the family is one byte. */
+  readonly hasLength: boolean;
+}
+
+export const afInet = 2;
+
+/** Of this platform by default. macOS and Windows from their headers: written down, not run. */
+export function sockaddrLayout(platform: NodeJS.Platform = process.platform): SockaddrLayout {
+  if (platform === "darwin") return { afInet6: 30, hasLength: true };
+  return { afInet6: platform === "win32" ? 23 : 10, hasLength: false };
+}
 
 const ipv4Bytes = 16;
 const ipv6Bytes = 28;
 /** Room for either, in steps of 8. */
-export const addressStride = 32;
+export const sockaddrStride = 32;
 
-export function addressBytes(kind: UdpKind): number {
+export function sockaddrBytes(kind: UdpKind): number {
   return kind === "udp4" ? ipv4Bytes : ipv6Bytes;
 }
 
@@ -23,19 +38,19 @@ export function addressBytes(kind: UdpKind): number {
 const wire = new Uint8Array(19);
 
 /** Writes where a message goes, or where a socket is to be bound; all its bytes. */
-export function writeSocketAddress(
+export function writeSockaddr(
   address: SocketAddress,
   kind: UdpKind,
-  platform: Platform,
+  layout: SockaddrLayout,
   into: Uint8Array,
   at: number,
 ): void {
   const length = address.writeWire(wire, 0);
   const ipAt = kind === "udp4" ? at + 4 : at + 8;
-  into.fill(0, at, at + addressBytes(kind));
-  const family = kind === "udp4" ? afInet : platform.afInet6;
-  if (platform.hasAddressLength) {
-    into[at] = addressBytes(kind);
+  into.fill(0, at, at + sockaddrBytes(kind));
+  const family = kind === "udp4" ? afInet : layout.afInet6;
+  if (layout.hasLength) {
+    into[at] = sockaddrBytes(kind);
     into[at + 1] = family;
   } else {
     into[at] = family;
@@ -46,7 +61,7 @@ export function writeSocketAddress(
 }
 
 /** Who sent a message. `undefined` for one that nobody could answer: port 0, or an address that means something on one link only. */
-export function readSocketAddress(
+export function readSockaddr(
   addresses: AddressTable,
   kind: UdpKind,
   from: Uint8Array,
@@ -62,7 +77,7 @@ export function readSocketAddress(
   return addresses.decode(wire, 0, 3 + ipBytes);
 }
 
-export function readPort(from: Uint8Array, at: number): number {
+export function readSockaddrPort(from: Uint8Array, at: number): number {
   return ((from[at + 2] as number) << 8) | (from[at + 3] as number);
 }
 
