@@ -24,6 +24,12 @@ const budgets = [
     limit: "5 kB",
     ignore: ["@kad/core"],
   },
+  {
+    name: "@kad/transport-websocket, beside core and ws",
+    folder: "packages/transport-websocket",
+    limit: "5 kB",
+    ignore: ["@kad/core", "ws"],
+  },
   { name: "@kad/loop-node, beside core", folder: "adapters/node", limit: "950 B", ignore: ["@kad/core"] },
   { name: "@kad/loop-poll, beside core", folder: "adapters/poll", limit: "2 kB", ignore: ["@kad/core"] },
   { name: "@kad/cli", folder: "packages/cli", limit: "83 kB" },

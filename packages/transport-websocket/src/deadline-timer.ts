@@ -1,0 +1,46 @@
+/**
+ * One timer for a deadline that mostly moves back: it is set anew only when the deadline comes nearer, and when it fires.
+ */
+
+/** The longest delay that `setTimeout` takes. */
+const maxDelayMs = 2 ** 31 - 1;
+
+/** An object in Node, a number in a browser. */
+type Timer = number | { unref(): void };
+
+export class DeadlineTimer {
+  readonly #onDue: (nowMs: number) => void;
+  #timer: Timer | undefined;
+  #firesAtMs = Number.POSITIVE_INFINITY;
+  #deadlineMs: number | undefined;
+
+  /** @param onDue called at a deadline; what is to be waited for next is told through `arm`, also from inside it */
+  constructor(onDue: (nowMs: number) => void) {
+    this.#onDue = onDue;
+  }
+
+  /** Replaces the deadline; `undefined`: there is none. Sockets keep the process alive, the timer does not. */
+  arm(deadlineMs: number | undefined): void {
+    this.#deadlineMs = deadlineMs;
+    if (deadlineMs === undefined || deadlineMs >= this.#firesAtMs) return;
+    clearTimeout(this.#timer as Parameters<typeof clearTimeout>[0]);
+    const nowMs = performance.now();
+    const delayMs = Math.min(maxDelayMs, Math.max(1, Math.ceil(deadlineMs - nowMs)));
+    this.#firesAtMs = nowMs + delayMs;
+    this.#timer = setTimeout(this.#fire, delayMs) as unknown as Timer;
+    if (typeof this.#timer === "object") this.#timer.unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer as Parameters<typeof clearTimeout>[0]);
+    this.#deadlineMs = undefined;
+  }
+
+  readonly #fire = (): void => {
+    this.#firesAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    const deadlineMs = this.#deadlineMs;
+    if (deadlineMs !== undefined && deadlineMs <= nowMs) this.#onDue(nowMs);
+    else this.arm(deadlineMs);
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * One WebSocket of a uWebSockets.js server below core's `Connections`.
+ */
+import type { CloseReason, Connection } from "@kad/core";
+import { closeCodeOf } from "../close-codes.ts";
+import type { ReferencedSocket, WebSocketOwner } from "../web-socket-transport.ts";
+import type { UwsSocketHandle } from "./load-uws.ts";
+
+const chunkBytes = 65_536;
+
+/** Where messages stand from `send` to `flush`, of all sockets of a server: uWebSockets.js copies when it sends. */
+export class Outbox {
+  #chunk = new Uint8Array(chunkBytes);
+  #used = 0;
+  #views = 0;
+
+  /** A copy, until it is given back. */
+  add(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes;
+    if (this.#used + length > this.#chunk.length) {
+      this.#chunk = new Uint8Array(Math.max(chunkBytes, length)); // the other one lives on in its views
+      this.#used = 0;
+    }
+    const view = this.#chunk.subarray(this.#used, this.#used + length);
+    view.set(bytes);
+    this.#used += length;
+    this.#views++;
+    return view;
+  }
+
+  /** So many views are of no use any more. */
+  giveBack(views: number): void {
+    this.#views -= views;
+    if (this.#views === 0) this.#used = 0;
+  }
+}
+
+export class UwsSocket implements ReferencedSocket {
+  /** Every WebSocket answers pings. */
+  readonly isAnswered = true;
+  /** Set as soon as there is one. */
+  connection!: Connection;
+  readonly #owner: WebSocketOwner;
+  readonly #outbox: Outbox;
+  /** `undefined` once it is closed: touching it would throw. */
+  #socket: UwsSocketHandle | undefined;
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+
+  constructor(owner: WebSocketOwner, socket: UwsSocketHandle, outbox: Outbox) {
+    this.#owner = owner;
+    this.#socket = socket;
+    this.#outbox = outbox;
+  }
+
+  get bufferedBytes(): number {
+    return this.#gatheredBytes + (this.#socket?.getBufferedAmount() ?? 0);
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#gathered.push(this.#outbox.add(bytes));
+    this.#gatheredBytes += bytes.length;
+  }
+
+  flush(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 1) this.#socket?.send(gathered[0] as Uint8Array, true, false);
+    else if (gathered.length > 1) this.#socket?.cork(this.#sendAll);
+    this.#forget();
+  }
+
+  keepAlive(): void {
+    this.#socket?.ping();
+  }
+
+  end(reason: CloseReason): void {
+    this.flush();
+    this.#socket?.end(closeCodeOf(reason), reason);
+  }
+
+  destroy(reason: CloseReason): void {
+    this.#forget();
+    if (reason === "slow" || reason === "malformed") this.#socket?.end(closeCodeOf(reason), reason);
+    else this.#socket?.close();
+  }
+
+  onMessage(message: ArrayBuffer, isBinary: boolean): void {
+    const { connections } = this.#owner;
+    if (!isBinary) this.fail("malformed", "binary messages only");
+    else if (message.byteLength > this.#owner.maxBytes) this.fail("tooLarge", "tooLarge");
+    else if (message.byteLength > 0) connections.received(this.connection, new Uint8Array(message));
+    connections.heard(performance.now(), this.connection, 1, undefined);
+  }
+
+  onPong(): void {
+    this.#owner.connections.heard(performance.now(), this.connection, 0, undefined);
+  }
+
+  onDrain(): void {
+    this.#owner.connections.drained(performance.now(), this.connection);
+    this.#owner.touched();
+  }
+
+  onClose(reason: CloseReason): void {
+    this.#socket = undefined;
+    this.#forget();
+    this.#owner.connections.closed(performance.now(), this.connection, reason);
+    this.#owner.touched();
+    this.#owner.onGone(this);
+  }
+
+  /** The other side has done what it may not; the reason is counted, and said. */
+  fail(reason: "malformed" | "tooLarge", text: string): void {
+    const socket = this.#socket;
+    this.#owner.connections.closed(performance.now(), this.connection, reason);
+    socket?.end(closeCodeOf(reason), text);
+  }
+
+  readonly #sendAll = (): void => {
+    for (const bytes of this.#gathered) this.#socket?.send(bytes, true, false);
+  };
+
+  #forget(): void {
+    if (this.#gathered.length === 0) return;
+    this.#outbox.giveBack(this.#gathered.length);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+  }
+}
