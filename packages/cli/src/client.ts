@@ -1,10 +1,11 @@
 /**
  * One-shot commands: join as a client, do one thing, leave. A client asks and is answered, but nobody is told of it.
  */
-import type { DhtNode } from "@kad/dht";
+import type { CreateNodeOptions, DhtNode } from "@kad/dht";
 import { WrongUsage } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { untilAnswered } from "./joining.ts";
+import { schemeOf } from "./options.ts";
 import { Screen } from "./screen.ts";
 import { shownMs } from "./text.ts";
 
@@ -31,23 +32,30 @@ export async function withClient<T>(
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
   requireBootstrap(bootstrap);
-  return await openClient(io, bootstrap, "joining", async (node, progress) => {
+  return await openClient(io, { bootstrap }, "joining", async (node, progress) => {
     await untilAnswered(node, { seeds: bootstrap, timeoutMs, signal: io.signal });
     return await work(node, progress);
   });
 }
 
-/** The same without joining: for what asks one node alone. */
+/** The same without joining: for what asks one node alone, at a URL. */
 export async function withLoneClient<T>(
   io: Io,
+  url: string,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
-  return await openClient(io, [], "asking", work);
+  const scheme = schemeOf(url);
+  return await openClient(
+    io,
+    { bootstrap: [], ...(scheme === undefined ? {} : { dial: [scheme] }) },
+    "asking",
+    work,
+  );
 }
 
 async function openClient<T>(
   io: Io,
-  bootstrap: readonly string[],
+  dialled: Pick<CreateNodeOptions, "bootstrap" | "dial">,
   task: string,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
@@ -58,7 +66,7 @@ async function openClient<T>(
     fault ??= error;
   };
   try {
-    const options = { bootstrap, bootstrapRequired: false, report, signal: io.signal };
+    const options = { ...dialled, bootstrapRequired: false, report, signal: io.signal };
     const node = await createNode({ ...options, security: "none" });
     try {
       return await work(node, progress);

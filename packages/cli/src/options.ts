@@ -11,7 +11,8 @@ export const json: FlagSpec = {
 export const bootstrap: ValueSpec<string> & { readonly multiple: true } = {
   value: "URL",
   summary:
-    "A node of the network to join: udp://HOST:PORT; more than once for several, of which one must answer",
+    "A node of the network to join: udp://HOST:PORT, tcp://…, ws://…, wss://…; more than once for several, of which one " +
+    "must answer",
   parse: url,
   multiple: true,
   env: "KAD_BOOTSTRAP",
@@ -27,6 +28,13 @@ export const timeout: ValueSpec<number> = {
 export function url(text: string): string {
   if (/^[a-z]+:\/\/\S+$/i.test(text)) return text;
   throw new WrongUsage(`"${oneLine(text)}" is no URL; udp://127.0.0.1:4100 would be one`);
+}
+
+export type Scheme = "udp" | "tcp" | "ws" | "wss";
+
+/** `undefined` for one that no node has a transport for. */
+export function schemeOf(text: string): Scheme | undefined {
+  return /^(udp|tcp|wss?):/i.exec(text)?.[1]?.toLowerCase() as Scheme | undefined;
 }
 
 const msPerUnit: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };

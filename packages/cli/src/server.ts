@@ -2,17 +2,27 @@
  * Commands that are nodes: they join, and live until they are told to end.
  */
 import type { NodeLimits } from "@kad/core";
-import type { DhtNode } from "@kad/dht";
+import type { CreateNodeOptions, DhtNode } from "@kad/dht";
 import { aborted } from "./abort.ts";
 import type { FlagSpec, ValueSpec } from "./command.ts";
+import { oneLine, WrongUsage } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { JoinWatch, untilJoined } from "./joining.ts";
-import { timeout, url } from "./options.ts";
+import { schemeOf, timeout, url } from "./options.ts";
 import type { ServerView } from "./server-view.ts";
 
 export const listen: ValueSpec<string> & { readonly multiple: true } = {
   value: "URL",
-  summary: "Where to listen: udp://IP:PORT, port 0 for any free one; more than once for IPv4 and IPv6",
+  summary:
+    "Where to listen: udp://IP:PORT, tcp://IP:PORT, ws://IP:PORT/PATH, port 0 for any free one; more than once for several",
+  parse: url,
+  multiple: true,
+};
+
+export const announced: ValueSpec<string> & { readonly multiple: true } = {
+  value: "URL",
+  summary:
+    "What others are told to dial instead of where it listens, such as the public wss:// URL of a proxy; more than once",
   parse: url,
   multiple: true,
 };
@@ -29,6 +39,8 @@ export const exitWithStdin: FlagSpec = {
 export interface ServerSettings {
   /** Empty: a free port. */
   readonly listen: readonly string[];
+  /** What others are told to dial, where that differs. */
+  readonly announced?: readonly string[];
   readonly bootstrap: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly limits?: Partial<NodeLimits>;
@@ -64,8 +76,10 @@ async function serveUntil(
   const { createNode } = await import("@kad/dht");
   const { bootstrap: seeds, timeoutMs = defaultTimeoutMs, limits = {} } = settings;
   const join = new JoinWatch();
+  const listenAt = settings.listen.length > 0 ? settings.listen : defaultListen(seeds);
   const node = await createNode({
-    listen: settings.listen.length > 0 ? settings.listen : defaultListen(seeds),
+    listen: listenAt,
+    ...announcements(settings.announced ?? [], listenAt),
     bootstrap: seeds,
     security: "none",
     bootstrapRequired: false,
@@ -87,15 +101,46 @@ async function serveUntil(
   }
 }
 
-/** Loopback stays on loopback: nobody is exposed to the network who did not ask for it. */
-export function defaultListen(seeds: readonly string[]): readonly string[] {
-  const isLocal = seeds.every((seed) => /^udp:\/\/(127\.[0-9.]+|localhost|\[::1\]):/i.test(seed));
-  const isIpv6 = (seed: string): boolean => /^udp:\/\/\[/i.test(seed);
-  const needsIpv4 = seeds.length === 0 || seeds.some((seed) => !isIpv6(seed));
-  const ipv4 = isLocal ? "udp://127.0.0.1:0" : "udp://0.0.0.0:0";
-  const ipv6 = isLocal ? "udp://[::1]:0" : "udp://[::]:0";
-  return [...(needsIpv4 ? [ipv4] : []), ...(seeds.some(isIpv6) ? [ipv6] : [])];
+/** What each transport is to say of itself. @throws WrongUsage for a URL of a transport that does not listen */
+export function announcements(
+  urls: readonly string[],
+  listenAt: readonly string[],
+): Pick<CreateNodeOptions, "udp" | "tcp" | "webSocket"> {
+  const transports = { udp: "udp", tcp: "tcp", ws: "webSocket", wss: "webSocket" } as const;
+  const transportOf = (text: string) => transports[schemeOf(text) ?? "udp"];
+  const options: { -readonly [Name in "udp" | "tcp" | "webSocket"]?: { announce: string[] } } = {};
+  for (const text of urls) {
+    const name = transportOf(text);
+    if (!listenAt.some((listening) => transportOf(listening) === name)) {
+      throw new WrongUsage(`--announce ${oneLine(text)}: no --listen of that kind, so nobody would be there`);
+    }
+    options[name] ??= { announce: [] };
+    options[name].announce.push(text);
+  }
+  return options;
 }
+
+/**
+ * By what the seeds are reached. Loopback stays on loopback: nobody is exposed to the network who did not ask for it.
+ */
+export function defaultListen(seeds: readonly string[]): readonly string[] {
+  const isLocal = seeds.every((seed) => /^[a-z]+:\/\/(127\.[0-9.]+|localhost|\[::1\])([:/]|$)/i.test(seed));
+  const isIpv6 = (seed: string): boolean => /^[a-z]+:\/\/\[/i.test(seed);
+  const [ipv4, ipv6] = isLocal ? ["127.0.0.1", "[::1]"] : ["0.0.0.0", "[::]"];
+  const schemes = new Set(seeds.map((seed) => listeningSchemes[schemeOf(seed) ?? "udp"]));
+  if (schemes.size === 0) schemes.add("udp");
+  return [...schemes].flatMap((scheme) => {
+    const own = seeds.filter((seed) => listeningSchemes[schemeOf(seed) ?? "udp"] === scheme);
+    const hosts = [
+      ...(own.length === 0 || !own.every(isIpv6) ? [ipv4] : []),
+      ...(own.some(isIpv6) ? [ipv6] : []),
+    ];
+    return hosts.map((host) => `${scheme}://${host}:0`);
+  });
+}
+
+/** Without a certificate nobody serves wss. */
+const listeningSchemes = { udp: "udp", tcp: "tcp", ws: "ws", wss: "ws" } as const;
 
 /** The signal, and the end of standard input where that counts. */
 export function endOfRun(io: Io, withStdin: boolean): AbortSignal {

@@ -100,12 +100,17 @@ export class TransportRouter implements Outlet {
     if (this.#state === "opened") for (const transport of this.#opened) transport.flush();
   }
 
-  /** Of all transports in their order, without doubles, at most 16. */
+  /**
+   * Without doubles, at most 16: the best of each transport in their order, then the second of each. A contact holds only the
+   * first few, and none of the ways to reach us should be missing there.
+   */
   get localAddresses(): readonly Address[] {
+    const lists = this.#opened.map(({ localAddresses }) => localAddresses);
     const byKey = new Map<string, Address>();
-    for (const transport of this.#opened) {
-      for (const address of transport.localAddresses) {
-        if (byKey.size < maxLocalAddresses) byKey.set(address.key, address);
+    for (let place = 0; lists.some(({ length }) => length > place); place++) {
+      for (const list of lists) {
+        const address = list[place];
+        if (address !== undefined && byKey.size < maxLocalAddresses) byKey.set(address.key, address);
       }
     }
     return [...byKey.values()];

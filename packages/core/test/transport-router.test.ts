@@ -264,6 +264,27 @@ describe("local addresses", () => {
     expect(inlet.events[1]).toEqual({ type: "addressesChanged", addresses: [a, c, b] });
   });
 
+  it("come in turns: a contact holds four, and each transport should be among them", () => {
+    const udp = new HandTransport(["udp4"]);
+    const tcp = new HandTransport(["tcp4"]);
+    const ws = new HandTransport(["ws"]);
+    const { addresses, router, inlet } = setUp(udp, tcp, ws);
+    const on = (scheme: string, count: number): Address[] =>
+      Array.from({ length: count }, (_, i) => addresses.parse(`${scheme}://192.0.2.${i + 1}:4100`));
+    udp.localAddresses = on("udp", 3);
+    tcp.localAddresses = on("tcp", 2);
+    ws.localAddresses = on("ws", 1);
+    void router.open(inlet);
+    expect(router.localAddresses.map(({ key }) => key)).toEqual([
+      "udp://192.0.2.1:4100",
+      "tcp://192.0.2.1:4100",
+      "ws://192.0.2.1:4100",
+      "udp://192.0.2.2:4100",
+      "tcp://192.0.2.2:4100",
+      "udp://192.0.2.3:4100",
+    ]);
+  });
+
   it("are at most 16", () => {
     const udp = new HandTransport(["udp4"]);
     const { addresses, router, inlet } = setUp(udp);

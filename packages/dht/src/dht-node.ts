@@ -115,7 +115,7 @@ export class DhtNode extends DhtEventTarget {
       runLast: (query, begin) => this.#query(query, begin, {}, this.#withdrawals),
       commands: stack.machine,
       minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
-      isReachable: options.listen !== undefined && options.listen.length > 0,
+      isReachable: stack.isListening,
     });
   }
 
@@ -146,9 +146,8 @@ export class DhtNode extends DhtEventTarget {
 
   /** Where others can reach this node; empty for a client. */
   get addresses(): readonly string[] {
-    return this.#options.listen === undefined
-      ? []
-      : this.#stack.running.router.localAddresses.map(({ key }) => key);
+    const { isListening, running } = this.#stack;
+    return isListening ? running.router.localAddresses.map(({ key }) => key) : [];
   }
 
   get table(): ReadonlyRoutingTable {

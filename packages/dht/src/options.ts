@@ -8,17 +8,38 @@ import {
   type QueryOptions,
   type RecordStore,
   type RecordValidator,
+  type Transport,
   UsageError,
 } from "@kad/core";
+import type { TcpOptions } from "@kad/transport-tcp";
+import type { UdpOptions } from "@kad/transport-udp";
+import type { WebSocketOptions } from "@kad/transport-websocket";
 import { describe } from "./key.ts";
 import type { SeedInput } from "./seed-resolver.ts";
+import type { Scheme } from "./transports.ts";
 
 export interface CreateNodeOptions {
   /**
-   * Where to listen: `udp://0.0.0.0:4100`, `udp://[::]:0` (port 0: any free one), one for each address family at most.
-   * Absent: a client, which asks from free ports and stands in nobody's table.
+   * Where to listen: `udp://0.0.0.0:4100`, `tcp://[::]:0` (port 0: any free one), `ws://127.0.0.1:4200/kad`; several at once.
+   * Others are told of all of them. Absent: a client, which asks and stands in nobody's table.
    */
   readonly listen?: string | readonly string[];
+  /**
+   * By what others may be dialled, beside what is listened with: `udp`, `tcp`, `ws`, `wss`. Default: by what the seeds are
+   * reached; `udp` where nothing else says anything.
+   */
+  readonly dial?: readonly Scheme[];
+  /** More of UDP: `announce`, buffers; see `@kad/transport-udp`. */
+  readonly udp?: Omit<UdpOptions, "listen">;
+  /** More of TCP: `announce`, `limits`, …; see `@kad/transport-tcp`. */
+  readonly tcp?: Omit<TcpOptions, "listen">;
+  /** More of WebSocket: `announce` (the public URL behind a proxy), `tls`, `origins`, …; see `@kad/transport-websocket`. */
+  readonly webSocket?: Omit<WebSocketOptions, "listen">;
+  /**
+   * Transports of your own, not yet open, for kinds of address that nothing above has. With one that listens, say `mode:
+   * "server"`.
+   */
+  readonly transports?: readonly Transport[];
   /**
    * Nodes of the network to join: URLs whose host may be a name, with the id where it is known. Absent or empty: the first
    * node of a network.
@@ -157,7 +178,11 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
       `security: ${given}; allowed is "none": plain messages must be asked for, and encryption is not there yet`,
     );
   }
-  const { bootstrap, bootstrapRequired, report, plugins } = options;
+  const { bootstrap, bootstrapRequired, report, plugins, listen, dial, transports } = options;
+  const isText = typeof listen === "string" || listen === undefined;
+  demand(isText || Array.isArray(listen), "listen", listen, "a URL or an array of them");
+  demand(dial === undefined || Array.isArray(dial), "dial", dial, "an array of udp, tcp, ws, wss");
+  demand(transports === undefined || Array.isArray(transports), "transports", transports, "an array");
   demand(bootstrap === undefined || Array.isArray(bootstrap), "bootstrap", bootstrap, "an array of URLs");
   demand(plugins === undefined || Array.isArray(plugins), "plugins", plugins, "an array");
   demand(

@@ -83,7 +83,7 @@ describe("createNode refuses, by option, value and what is allowed", () => {
   it.each([
     ["a listen address that is no URL", { listen: "127.0.0.1:0" }, "127.0.0.1:0"],
     ["a host name to listen on", { listen: "udp://localhost:0" }, "udp://localhost:0"],
-    ["a scheme without a transport", { listen: "tcp://127.0.0.1:0" }, "tcp://127.0.0.1:0"],
+    ["a scheme without a transport", { listen: "quic://127.0.0.1:0" }, "quic://127.0.0.1:0"],
     ["a seed that is no URL", { listen: "udp://127.0.0.1:0", bootstrap: ["192.0.2.1:1"] }, "192.0.2.1:1"],
     [
       "a seed of the wrong family",

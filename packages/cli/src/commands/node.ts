@@ -5,7 +5,7 @@ import type { NodeLimits } from "@kad/core";
 import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { bootstrap, count, json } from "../options.ts";
-import { endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
+import { announced, endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
 import { serverView } from "../server-view.ts";
 
 /** Of a record with its key, and whatever is stored beside its value. */
@@ -26,6 +26,7 @@ export const node: Command = defineCommand({
   ],
   options: {
     listen,
+    announce: announced,
     bootstrap,
     "max-records": {
       value: "N",
@@ -40,6 +41,14 @@ export const node: Command = defineCommand({
     { line: "kad node --listen udp://0.0.0.0:4100", does: "the first node of a network, for other machines" },
     { line: "kad node --bootstrap udp://192.0.2.7:4100", does: "join that network from another machine" },
     {
+      line: "kad node --listen udp://0.0.0.0:4100 --listen tcp://0.0.0.0:4100 --listen ws://0.0.0.0:4101",
+      does: "for those without UDP, and for pages",
+    },
+    {
+      line: "kad node --listen ws://127.0.0.1:4101/kad --announce wss://worker-7.example/kad",
+      does: "behind a proxy or a tunnel",
+    },
+    {
       line: "kad node --listen udp://127.0.0.1:0 --json",
       does: "for a program, which reads the port from line one",
     },
@@ -48,7 +57,13 @@ export const node: Command = defineCommand({
     const { bootstrap: seeds, "max-records": maxRecords, json: isJson } = options;
     const limits = maxRecords === undefined ? {} : roomFor(maxRecords);
     await serve(
-      { listen: options.listen, bootstrap: seeds, timeoutMs: options.timeout, limits },
+      {
+        listen: options.listen,
+        announced: options.announce,
+        bootstrap: seeds,
+        timeoutMs: options.timeout,
+        limits,
+      },
       serverView(io, isJson),
       endOfRun(io, options["exit-with-stdin"]),
     );

@@ -17,7 +17,7 @@ export const ping: Command = defineCommand({
   description: [
     "Prints the node's id and the round-trip time. Where it does not answer, the exit code is 4.",
   ],
-  args: [{ name: "URL", summary: "The node: udp://HOST:PORT" }],
+  args: [{ name: "URL", summary: "The node: udp://HOST:PORT, tcp://…, ws://…, wss://…" }],
   options: {
     timeout: { ...timeout, summary: "How long to wait for the answer: 500ms, 5s; 5s by default" },
     json,
@@ -26,7 +26,7 @@ export const ping: Command = defineCommand({
   async run({ options, args, io }) {
     const address = url(args[0] as string);
     const { timeout: timeoutMs = defaultTimeoutMs } = options;
-    const { contact, rttMs, reason } = await withLoneClient(io, (node) =>
+    const { contact, rttMs, reason } = await withLoneClient(io, address, (node) =>
       node.ping(address, { timeoutMs, signal: io.signal }),
     );
     if (contact === undefined) {

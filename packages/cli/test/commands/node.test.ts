@@ -56,6 +56,39 @@ describe("kad node", () => {
     await code;
   });
 
+  it("listens at URLs of several schemes, and clients reach it at each of them", async () => {
+    const schemes = ["udp", "tcp", "ws"];
+    const argv = schemes.flatMap((scheme) => ["--listen", `${scheme}://127.0.0.1:0`]);
+    const { io, code } = begin(["node", ...argv, "--json"]);
+    await io.until(/"event":"listening"/);
+    const [{ id, addresses = [] } = {}] = io.events;
+    expect(addresses.map((url) => url.split(":")[0])).toEqual(schemes);
+    for (const url of addresses) {
+      const pong = await run(["ping", url, "--json"]);
+      expect(pong.events).toMatchObject([{ event: "pong", id, address: url }]);
+      expect((await run(["put", "--text", url, "--bootstrap", url])).code).toBe(0);
+    }
+    const other = begin(["node", "--bootstrap", addresses[2] as string, "--json"]);
+    await other.io.until(/"event":"joined"/);
+    expect(other.io.events[0]?.addresses).toEqual([expect.stringMatching(/^ws:\/\/127\.0\.0\.1:/)]);
+    for (const { io: one } of [other, { io }]) one.abort();
+    expect([await other.code, await code]).toEqual([0, 0]);
+  });
+
+  it("tells others the public URL of a proxy, and refuses one where nobody listens", async () => {
+    const announce = ["--announce", "wss://worker-7.example/kad"];
+    const { io, code } = begin(["node", "--listen", "ws://127.0.0.1:0/kad", ...announce, "--json"]);
+    await io.until(/"event":"listening"/);
+    expect(io.events[0]?.addresses).toEqual(["wss://worker-7.example/kad"]);
+    io.abort();
+    expect(await code).toBe(0);
+    const refused = await run(["node", "--listen", "tcp://127.0.0.1:0", ...announce]);
+    expect([refused.code, refused.err]).toEqual([
+      2,
+      expect.stringContaining("--announce wss://worker-7.example/kad: no --listen of that kind"),
+    ]);
+  });
+
   it("keeps as many records as it is told to", async () => {
     const { io, code } = begin(["node", "--json", "--max-records", "2"]);
     await io.until(/"event":"listening"/);
@@ -158,7 +191,7 @@ describe("kad node", () => {
 
   it.each([
     [["--listen", "udp://127.0.0.1:99999"], /the port is over 65535$/],
-    [["--listen", "tcp://127.0.0.1:1"], /^listen|--listen: .*allowed is udp/],
+    [["--listen", "quic://127.0.0.1:1"], /--listen: .*allowed are URLs that begin with udp/],
     [["--bootstrap", "udp://300.0.0.1:1"], /udp:\/\/300\.0\.0\.1:1/],
     [["--bootstrap", "udp://[::1]:1", "--listen", "udp://127.0.0.1:0"], /^--bootstrap: .*no socket for it/],
   ])("refuses %j as wrong usage", async (argv, message) => {
@@ -182,6 +215,13 @@ describe("where a node listens that was not told", () => {
     [["udp://[2001:db8::1]:1"], ["udp://[::]:0"]],
     [["udp://127.0.0.1:1", "udp://host.example:1"], ["udp://0.0.0.0:0"]],
     [["udp://127.0.0.1.example:1"], ["udp://0.0.0.0:0"]],
+    [["tcp://127.0.0.1:1"], ["tcp://127.0.0.1:0"]],
+    [["ws://localhost/kad"], ["ws://127.0.0.1:0"]],
+    [["wss://seed.example/kad"], ["ws://0.0.0.0:0"]],
+    [
+      ["udp://192.0.2.1:1", "tcp://[2001:db8::1]:1"],
+      ["udp://0.0.0.0:0", "tcp://[::]:0"],
+    ],
   ])("with the bootstrap nodes %j it is %j", (seeds, listen) => {
     expect(defaultListen(seeds)).toEqual(listen);
   });

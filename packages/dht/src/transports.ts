@@ -1,0 +1,88 @@
+/**
+ * Which transports a node has: the schemes of the URLs that it listens at and dials decide.
+ *
+ * A node can dial what it listens with, and what its seeds are reached by: a client of `wss://` seeds opens no UDP socket.
+ * Transports of streams are loaded when they are needed.
+ */
+import { networkInterfaces } from "node:os";
+import { type Transport, UsageError } from "@kad/core";
+import { udp } from "@kad/transport-udp";
+import { describe } from "./key.ts";
+import type { CreateNodeOptions } from "./options.ts";
+import type { SeedInput } from "./seed-resolver.ts";
+
+/** In the order in which others are told to try them: what needs no connection in front. */
+const schemes = ["udp", "tcp", "ws", "wss"] as const;
+
+/** What stands in front of an address. */
+export type Scheme = (typeof schemes)[number];
+
+export interface NodeTransports {
+  readonly transports: readonly Transport[];
+  /** Whether others are to reach this node. */
+  readonly isListening: boolean;
+}
+
+/** @throws UsageError `invalidAddress` or `invalidOption` that names the option, the value and what is allowed */
+export async function transportsOf(options: CreateNodeOptions): Promise<NodeTransports> {
+  const { transports: own = [], mode } = options;
+  const listen = listenUrls(options);
+  const urls = (...wanted: readonly Scheme[]): readonly string[] =>
+    listen.filter((url) => wanted.includes(listenScheme(url)));
+  const used = new Set(listen.map(listenScheme));
+  for (const scheme of dialledSchemes(options)) used.add(scheme);
+  if (used.size === 0 && own.length === 0) used.add("udp");
+  const transports: Transport[] = [];
+  if (used.has("udp")) transports.push(udp({ ...options.udp, listen: udpUrls(urls("udp")) }));
+  if (used.has("tcp")) {
+    const { tcp } = await import("@kad/transport-tcp");
+    transports.push(tcp({ ...options.tcp, listen: urls("tcp") }));
+  }
+  if (used.has("ws") || used.has("wss")) {
+    const { webSocket } = await import("@kad/transport-websocket");
+    transports.push(webSocket({ ...options.webSocket, listen: urls("ws", "wss") }));
+  }
+  return {
+    transports: [...transports, ...own],
+    isListening: listen.length > 0 || (own.length > 0 && mode === "server"),
+  };
+}
+
+function listenUrls({ listen = [] }: CreateNodeOptions): readonly string[] {
+  return typeof listen === "string" ? [listen] : listen;
+}
+
+/** @throws UsageError `invalidAddress` */
+function listenScheme(url: unknown): Scheme {
+  const scheme = schemeOf(url);
+  if (scheme !== undefined) return scheme;
+  const allowed = schemes.map((name) => `${name}://`).join(", ");
+  throw new UsageError(
+    "invalidAddress",
+    `listen: ${describe(url)}; allowed are URLs that begin with ${allowed}`,
+  );
+}
+
+/** What was asked for; else how the seeds are reached, where their URLs can be read at all. */
+function dialledSchemes({ dial, bootstrap = [] }: CreateNodeOptions): readonly Scheme[] {
+  if (dial === undefined) return bootstrap.flatMap((seed) => schemeOf(textOf(seed)) ?? []);
+  const wrong = dial.find((scheme) => !schemes.includes(scheme));
+  if (wrong === undefined) return dial;
+  throw new UsageError("invalidOption", `dial: ${describe(wrong)}; allowed are ${schemes.join(", ")}`);
+}
+
+function textOf(seed: SeedInput): unknown {
+  return typeof seed === "object" && seed !== null ? seed.address : seed;
+}
+
+function schemeOf(url: unknown): Scheme | undefined {
+  const text = typeof url === "string" ? url.toLowerCase() : "";
+  return schemes.find((scheme) => text.startsWith(`${scheme}://`));
+}
+
+/** Datagrams need a socket to be sent from: any free port of every address family that this machine has. */
+function udpUrls(listen: readonly string[]): readonly string[] {
+  if (listen.length > 0) return listen;
+  const families = Object.values(networkInterfaces()).flatMap((of) => of?.map(({ family }) => family) ?? []);
+  return families.includes("IPv6") ? ["udp://0.0.0.0:0", "udp://[::]:0"] : ["udp://0.0.0.0:0"];
+}
