@@ -10,7 +10,7 @@ const budgets = [
     limit: "770 B",
     import: "{ NodeId, compareDistance }",
   },
-  { name: "@kad/dht", folder: "packages/dht", limit: "59 kB" },
+  { name: "@kad/dht", folder: "packages/dht", limit: "84 kB" },
   {
     name: "@kad/transport-udp, beside core",
     folder: "packages/transport-udp",
@@ -32,7 +32,7 @@ const budgets = [
   },
   { name: "@kad/loop-node, beside core", folder: "adapters/node", limit: "950 B", ignore: ["@kad/core"] },
   { name: "@kad/loop-poll, beside core", folder: "adapters/poll", limit: "2 kB", ignore: ["@kad/core"] },
-  { name: "@kad/cli", folder: "packages/cli", limit: "83 kB" },
+  { name: "@kad/cli", folder: "packages/cli", limit: "107 kB" },
 ];
 
 export default budgets.map(({ folder, ...budget }) => ({

@@ -102,7 +102,7 @@ async function serveUntil(
 }
 
 /** What each transport is to say of itself. @throws WrongUsage for a URL of a transport that does not listen */
-export function announcements(
+function announcements(
   urls: readonly string[],
   listenAt: readonly string[],
 ): Pick<CreateNodeOptions, "udp" | "tcp" | "webSocket"> {
