@@ -7,6 +7,7 @@
  * `peer` in a {@link Path}.
  */
 import type { Address } from "./address.ts";
+import type { KadError } from "./errors.ts";
 import type { Deadline, InstantMs, NetworkEvent, Path, SendFailure, Transmit } from "./machine.ts";
 
 /**
@@ -32,7 +33,9 @@ export type ChannelEvent =
       readonly to: Address;
       readonly tag: number;
       readonly reason: SendFailure;
-    };
+    }
+  /** Something of the host's has failed: an identity that did not sign, a policy that threw. */
+  | { readonly type: "error"; readonly error: KadError };
 
 /**
  * Built with its random source, which a recording may log, and with its keys (ephemeral ones and secrets of cookies),
