@@ -1,7 +1,7 @@
 /**
  * What a node's channels share: who we are, in which network, with which static keys, and whom we have believed before.
  */
-import { type InstantMs, type KadError, type NodeId, UsageError } from "@kad/core";
+import { type Gauge, type InstantMs, type KadError, type NodeId, UsageError } from "@kad/core";
 import { CertificateChecker, type CertificateFault } from "./certificate-checker.ts";
 import { type Identity, nodeIdOf } from "./identity.ts";
 import { Network, type NetworkKey } from "./network.ts";
@@ -106,6 +106,11 @@ export class Credentials {
 
   get nextDeadlineMs(): InstantMs | undefined {
     return this.#statics.nextDeadlineMs;
+  }
+
+  /** Certificates of others that are known to be good. */
+  get rememberedCertificates(): Gauge {
+    return { used: this.#checker.remembered, limit: maxRemembered };
   }
 
   /** That the identity could not sign; told once. */

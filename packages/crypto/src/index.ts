@@ -2,8 +2,23 @@
  * `@kad/crypto`: who a node is, and how it speaks to others so that nobody on the path reads, forges or replays it.
  */
 export { Credentials, type CredentialsOptions } from "./credentials.ts";
+export {
+  type DatagramChannel,
+  type DatagramChannelOptions,
+  datagramOverheadBytes,
+  secureDatagrams,
+} from "./datagrams/datagram-channel.ts";
+export type { DatagramLimits } from "./datagrams/limits.ts";
+export type {
+  DatagramDropReason,
+  DatagramGauge,
+  DatagramRefusal,
+  DatagramStats,
+  PacketName,
+} from "./datagrams/stats.ts";
 export { type Identity, nodeIdOf, puzzleDifficulty, SeedIdentity } from "./identity.ts";
 export { Network, NetworkKey } from "./network.ts";
 export { nobleProvider } from "./noble-provider.ts";
 export type { CryptoProvider, Ed25519KeyPair, RandomSource, X25519KeyPair } from "./provider.ts";
+export { secure } from "./secure.ts";
 export { systemRandom } from "./system-random.ts";

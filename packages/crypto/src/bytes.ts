@@ -1,0 +1,30 @@
+/**
+ * Small readings and writings of bytes. Big-endian.
+ */
+
+/** The caller has made sure that four bytes are there. */
+export function readU32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  return high * 65_536 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+}
+
+export function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Whether codes are equal, in a time that does not depend on where they differ. The lengths are no secret. */
+export function equalCodes(a: Uint8Array, b: Uint8Array): boolean {
+  let or = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) or |= (a[i] as number) ^ (b[i] as number);
+  return or === 0;
+}
+
+/** Bytes as a `Map` key: one char code (0 to 255) for each. */
+export function keyOf(bytes: Uint8Array): string {
+  let key = "";
+  for (let i = 0; i < bytes.length; i++) key += String.fromCharCode(bytes[i] as number);
+  return key;
+}

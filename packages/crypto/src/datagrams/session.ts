@@ -1,0 +1,114 @@
+/**
+ * A session: two keys, two counters, and what is known of where the peer is.
+ *
+ * Found by its cid alone, so that a peer whose address changes needs to do nothing.
+ */
+import type { InstantMs, NodeId, Path } from "@kad/core";
+import { ReplayWindow } from "./replay-window.ts";
+
+/** A path with the peer that was proven on it. */
+export type PeerPath = Path & { readonly peer: NodeId };
+
+/**
+ * `accepting`: the peer's HANDSHAKE is good and our ACCEPT has not been written: there are no keys yet.
+ * `unconfirmed`: we accepted, and nothing has come on it: whoever stole our static key could have begun it.
+ * `confirmed`: we began it, or the peer has shown that it has the keys.
+ */
+export type SessionState = "accepting" | "unconfirmed" | "confirmed";
+
+/** Another address from which the peer seems to speak; it is asked whether it hears us there. */
+export interface Candidate {
+  readonly path: PeerPath;
+  /** What it must send back: 8 bytes. */
+  readonly token: Uint8Array;
+  readonly sinceMs: InstantMs;
+  receivedBytes: number;
+  sentBytes: number;
+  askedAtMs: InstantMs;
+  /** To be asked with the next poll. */
+  isAsking: boolean;
+}
+
+export interface SessionOptions {
+  readonly cid: number;
+  /** What the peer finds it by; 0 until an acceptor knows it. */
+  readonly remoteCid: number;
+  readonly isInitiator: boolean;
+  readonly path: PeerPath;
+  readonly nowMs: InstantMs;
+  /** The subnet it counts for; `undefined`: exempt, or begun by us. */
+  readonly prefix: string | undefined;
+}
+
+/** The last counter is never used: a u32 and one more must not wrap around. */
+export const counterLimit: number = 2 ** 32 - 1;
+
+export class Session {
+  readonly cid: number;
+  readonly remoteCid: number;
+  readonly isInitiator: boolean;
+  readonly prefix: string | undefined;
+  readonly createdAtMs: InstantMs;
+  state: SessionState;
+  /** The last address that was proven. */
+  path: PeerPath;
+  /** Key of the address before that: what is sent there by mistake goes to the new one. */
+  formerAddress: string | undefined = undefined;
+  candidate: Candidate | undefined = undefined;
+  /** Sent back with the next poll: the peer asks whether we hear it. */
+  challenged: { readonly path: PeerPath; readonly token: Uint8Array } | undefined = undefined;
+  /** The next session of the same peer, which was begun earlier. */
+  older: Session | undefined = undefined;
+  sendCounter = 0;
+  failedOpens = 0;
+  /** When a session in its place was last asked for. */
+  renewedAtMs: InstantMs | undefined = undefined;
+  lastReceivedAtMs: InstantMs;
+  lastUsedAtMs: InstantMs;
+  /** The first message that nothing has come after; `undefined`: the peer spoke last. */
+  unansweredSinceMs: InstantMs | undefined = undefined;
+  /** DATA has come on it: the peer sends on it. */
+  isHeard = false;
+  /** Taken out of the table. */
+  isEnded = false;
+  /** An empty message is due, by which the peer sees that we have the keys. */
+  isConfirming = false;
+  readonly window: ReplayWindow = new ReplayWindow();
+  /** Ours to send with, then the peer's; one small array, which engines keep on their own heap. */
+  readonly #keys: Uint8Array = new Uint8Array(64);
+
+  constructor({ cid, remoteCid, isInitiator, path, nowMs, prefix }: SessionOptions) {
+    this.cid = cid;
+    this.remoteCid = remoteCid;
+    this.isInitiator = isInitiator;
+    this.prefix = prefix;
+    this.path = path;
+    this.state = isInitiator ? "confirmed" : "accepting";
+    this.createdAtMs = nowMs;
+    this.lastReceivedAtMs = nowMs;
+    this.lastUsedAtMs = nowMs;
+  }
+
+  get peer(): NodeId {
+    return this.path.peer;
+  }
+
+  /** Both are copied. */
+  setKeys(send: Uint8Array, receive: Uint8Array): void {
+    this.#keys.set(send);
+    this.#keys.set(receive, 32);
+  }
+
+  /** Copied byte by byte, since the view of a part would take the array off the engine's heap. */
+  readSendKey(into: Uint8Array): void {
+    for (let i = 0; i < 32; i++) into[i] = this.#keys[i] as number;
+  }
+
+  readReceiveKey(into: Uint8Array): void {
+    for (let i = 0; i < 32; i++) into[i] = this.#keys[32 + i] as number;
+  }
+
+  eraseKeys(): void {
+    this.#keys.fill(0);
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * What goes through sessions: DATA is sealed and opened, replays are found out, and a peer whose address has changed is
+ * followed.
+ *
+ * A packet is looked up, checked against the window, opened, and only then leaves a trace: what is forged or repeated
+ * changes nothing but a counter.
+ */
+import {
+  copyBytes,
+  equalBytes,
+  type InstantMs,
+  type OpenedMessage,
+  type Path,
+  type Transmit,
+} from "@kad/core";
+import { readU32, writeU32 } from "../bytes.ts";
+import { writeCounterNonce } from "../noise/nonce.ts";
+import { keyBytes, nonceBytes } from "../provider.ts";
+import type { DatagramContext } from "./context.ts";
+import {
+  dataHeadBytes,
+  dataOverheadBytes,
+  dataType,
+  kinds,
+  maxDatagramBytes,
+  pathTokenBytes,
+} from "./packets.ts";
+import { counterLimit, type PeerPath, type Session } from "./session.ts";
+
+/** An unproven address is sent at most so many times what came from it (RFC 9000 §8). */
+export const amplification = 3;
+/** A candidate that has not answered for so long makes room for another. */
+const candidateMs = 3_000;
+const askAgainMs = 1_000;
+const nothing = new Uint8Array(0);
+
+export class Traffic {
+  readonly #context: DatagramContext;
+  readonly #onMoved: (session: Session) => void;
+  readonly #key: Uint8Array = new Uint8Array(keyBytes);
+  readonly #nonce: Uint8Array = new Uint8Array(nonceBytes);
+  readonly #toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
+  readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
+  /** Sessions that have something to say of their own: each one packet of a kind at most. */
+  readonly #waiting = new Set<Session>();
+
+  /** @param onMoved told when a peer was found at another address */
+  constructor(context: DatagramContext, onMoved: (session: Session) => void) {
+    this.#context = context;
+    this.#onMoved = onMoved;
+  }
+
+  /** Writes DATA at the start of `into` and returns its length; the caller has made sure of the room. */
+  seal(nowMs: InstantMs, session: Session, kind: number, body: Uint8Array, into: Uint8Array): number {
+    const { credentials, counters } = this.#context;
+    const length = dataOverheadBytes + body.length;
+    into[0] = dataType;
+    writeU32(into, 1, session.remoteCid);
+    writeU32(into, 5, session.sendCounter);
+    this.#toSeal[0] = kind;
+    this.#toSeal.set(body, 1);
+    session.readSendKey(this.#key);
+    writeCounterNonce(this.#nonce, session.sendCounter++);
+    credentials.provider.seal(
+      this.#key,
+      this.#nonce,
+      into.subarray(0, dataHeadBytes),
+      this.#toSeal.subarray(0, 1 + body.length),
+      into.subarray(dataHeadBytes, length),
+    );
+    session.lastUsedAtMs = nowMs;
+    counters.sent.data++;
+    return length;
+  }
+
+  /** A message, where the packet holds one. `wire` is borrowed, and so is what is returned, until the next call. */
+  open(nowMs: InstantMs, from: Path, session: Session, wire: Uint8Array): OpenedMessage | undefined {
+    const { credentials, counters, table } = this.#context;
+    const counter = readU32(wire, 5);
+    const verdict = session.window.verdict(counter);
+    if (verdict !== "new") {
+      counters.dropped[verdict === "seen" ? "dataRepeated" : "dataTooOld"]++;
+      return undefined;
+    }
+    session.readReceiveKey(this.#key);
+    writeCounterNonce(this.#nonce, counter);
+    const ad = wire.subarray(0, dataHeadBytes);
+    const sealed = wire.subarray(dataHeadBytes);
+    const isOpen = credentials.provider.open(this.#key, this.#nonce, ad, sealed, this.#opened);
+    if (!isOpen || counter === counterLimit) {
+      session.failedOpens++;
+      counters.dropped.dataForged++;
+      return undefined;
+    }
+    const isNewest = session.window.isNewest(counter);
+    session.window.add(counter);
+    session.lastReceivedAtMs = nowMs;
+    session.lastUsedAtMs = nowMs;
+    session.unansweredSinceMs = undefined;
+    session.isHeard = true;
+    table.confirm(session);
+    const path = this.#follow(nowMs, session, from, wire.length, isNewest);
+    const body = this.#opened.subarray(1, wire.length - dataOverheadBytes + 1);
+    return this.#take(session, path, this.#opened[0] as number, body);
+  }
+
+  /** An empty message, by which the peer sees that we have the keys of a session. */
+  confirm(session: Session): void {
+    session.isConfirming = true;
+    this.#waiting.add(session);
+  }
+
+  /** Path challenges and their answers, and empty messages. */
+  pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    for (const session of this.#waiting) {
+      const transmit = session.isEnded ? undefined : this.#next(nowMs, session, into);
+      if (transmit !== undefined) return transmit;
+      this.#waiting.delete(session);
+    }
+    return undefined;
+  }
+
+  #next(nowMs: InstantMs, session: Session, into: Uint8Array): Transmit | undefined {
+    const { challenged, candidate, isConfirming } = session;
+    if (challenged !== undefined) {
+      session.challenged = undefined;
+      return this.#say(nowMs, session, challenged.path, kinds.pathResponse, challenged.token, into);
+    }
+    if (candidate?.isAsking) {
+      candidate.isAsking = false;
+      candidate.sentBytes += dataOverheadBytes + pathTokenBytes;
+      return this.#say(nowMs, session, candidate.path, kinds.pathChallenge, candidate.token, into);
+    }
+    if (!isConfirming) return undefined;
+    session.isConfirming = false;
+    return this.#say(nowMs, session, session.path, kinds.nothing, nothing, into);
+  }
+
+  #say(
+    nowMs: InstantMs,
+    session: Session,
+    path: PeerPath,
+    kind: number,
+    body: Uint8Array,
+    into: Uint8Array,
+  ): Transmit {
+    return { path, peer: session.peer, length: this.seal(nowMs, session, kind, body, into), tag: 0 };
+  }
+
+  #take(session: Session, from: PeerPath, kind: number, body: Uint8Array): OpenedMessage | undefined {
+    const { counters, table } = this.#context;
+    switch (kind) {
+      case kinds.nothing:
+        return undefined;
+      case kinds.message:
+        return { from, plaintext: body };
+      case kinds.pathChallenge:
+        if (body.length !== pathTokenBytes) break;
+        session.challenged = { path: from, token: copyBytes(body) };
+        this.#waiting.add(session);
+        return undefined;
+      case kinds.pathResponse: {
+        const { candidate } = session;
+        if (candidate === undefined || !equalBytes(candidate.token, body)) {
+          counters.dropped.unexpectedResponse++;
+          return undefined;
+        }
+        counters.pathsMoved++;
+        table.move(session, candidate.path);
+        this.#onMoved(session);
+        return undefined;
+      }
+      case kinds.close:
+        table.remove(session, "closedByPeer");
+        return undefined;
+    }
+    counters.dropped.unknownKind++;
+    return undefined;
+  }
+
+  /**
+   * Where an authentic packet came from. The newest one from another address makes that a candidate, which is asked
+   * whether the peer hears us there: a copy that somebody sends from elsewhere moves nobody.
+   */
+  #follow(nowMs: InstantMs, session: Session, from: Path, bytes: number, isNewest: boolean): PeerPath {
+    const { path, candidate, peer } = session;
+    const { key } = from.remote;
+    if (key === path.remote.key) {
+      if (from.local?.key !== path.local?.key) session.path = { ...from, peer };
+      return session.path;
+    }
+    if (candidate?.path.remote.key === key) {
+      candidate.receivedBytes += bytes;
+      if (nowMs - candidate.askedAtMs >= askAgainMs) {
+        candidate.askedAtMs = nowMs;
+        candidate.isAsking = true;
+        this.#waiting.add(session);
+      }
+      return candidate.path;
+    }
+    const peerPath: PeerPath = { ...from, peer };
+    const isFree = candidate === undefined || nowMs - candidate.sinceMs >= candidateMs;
+    if (!isNewest || !isFree) return peerPath;
+    const token = new Uint8Array(pathTokenBytes);
+    this.#context.random.fill(token);
+    session.candidate = {
+      path: peerPath,
+      token,
+      sinceMs: nowMs,
+      receivedBytes: bytes,
+      sentBytes: 0,
+      askedAtMs: nowMs,
+      isAsking: true,
+    };
+    this.#waiting.add(session);
+    return peerPath;
+  }
+}
