@@ -47,6 +47,11 @@ export interface AddressTableOptions {
   readonly exempt?: readonly string[];
   /** Addresses kept for reuse, in multiples of 8 from 8 on; 4096 by default. */
   readonly maxInterned?: number;
+  /**
+   * What a secure channel adds to each message, in bytes, 0 to 512; 0 by default. Addresses then carry so much less
+   * (`Address.maxBytes`), so that a sealed message still fits its link.
+   */
+  readonly overheadBytes?: number;
   /** Replaces the grouping of addresses that are not exempt; see {@link AddressCodec.group}. */
   readonly group?: (address: SocketAddress) => string | undefined;
 }
@@ -60,6 +65,7 @@ const defaultStreamBytes = 2 ** 20;
 /** For an address that is being read; one for all tables, since nothing else is called meanwhile. */
 const scratch = new Uint8Array(maxAddressBytes);
 const nothingExempt = new Exemptions([]);
+const maxOverheadBytes = 512;
 
 export class AddressTable implements AddressCodec {
   /** @internal */
@@ -73,20 +79,31 @@ export class AddressTable implements AddressCodec {
   #places = new Array<SocketAddress | undefined>(ways).fill(undefined);
   readonly #maxSets: number;
   readonly #group: ((address: SocketAddress) => string | undefined) | undefined;
+  readonly #overheadBytes: number;
   #dialable = 0;
   #interned = 0;
 
-  /** @throws UsageError `invalidOption` for an `exempt` entry that cannot be read, or a `maxInterned` below 8 */
+  /**
+   * @throws UsageError `invalidOption` for an `exempt` entry that cannot be read, a `maxInterned` below 8 or an
+   * `overheadBytes` out of its range
+   */
   constructor(options: AddressTableOptions = {}) {
-    const { exempt = [], maxInterned = defaultMaxInterned, group } = options;
+    const { exempt = [], maxInterned = defaultMaxInterned, overheadBytes = 0, group } = options;
     if (!Number.isInteger(maxInterned) || maxInterned < ways || maxInterned > 2 ** 24) {
       throw new UsageError(
         "invalidOption",
         `maxInterned: ${String(maxInterned)}; allowed is a whole number from 8 to 16777216`,
       );
     }
+    if (!Number.isInteger(overheadBytes) || overheadBytes < 0 || overheadBytes > maxOverheadBytes) {
+      throw new UsageError(
+        "invalidOption",
+        `overheadBytes: ${String(overheadBytes)}; allowed is a whole number from 0 to ${maxOverheadBytes}`,
+      );
+    }
     this.exemptions = exempt.length === 0 ? nothingExempt : new Exemptions(exempt);
     this.#group = group;
+    this.#overheadBytes = overheadBytes;
     this.#maxSets = 1 << Math.floor(Math.log2(maxInterned / ways));
   }
 
@@ -127,7 +144,7 @@ export class AddressTable implements AddressCodec {
       }
     }
     route.link = link.link;
-    route.maxBytes = link.maxBytes;
+    route.maxBytes = Math.max(0, link.maxBytes - this.#overheadBytes);
     this.#dialable |= 1 << index;
   }
 
@@ -201,7 +218,8 @@ export class AddressTable implements AddressCodec {
   #route(index: number): Route {
     const known = this.#routes[index];
     if (known !== undefined) return known;
-    const maxBytes = index < 2 ? defaultDatagramBytes : defaultStreamBytes;
+    const carried = index < 2 ? defaultDatagramBytes : defaultStreamBytes;
+    const maxBytes = carried - this.#overheadBytes;
     const route: Route = { link: noLink, maxBytes, table: this, index };
     this.#routes[index] = route;
     return route;

@@ -280,6 +280,23 @@ describe("links", () => {
     expect(table.dialable).toBe(0);
   });
 
+  it("carry less by what a secure channel adds to each message", () => {
+    const table = new AddressTable({ overheadBytes: 26 });
+    const [udp, tcp] = [table.parse("udp://192.0.2.1:1"), table.parse("tcp://192.0.2.1:1")];
+    expect([udp.maxBytes, tcp.maxBytes]).toEqual([1_174, 2 ** 20 - 26]);
+    table.setLink("udp4", { link: 3, maxBytes: 1_000 });
+    table.setLink("tcp4", { link: 4, maxBytes: 20 });
+    expect([udp.maxBytes, tcp.maxBytes]).toEqual([974, 0]);
+  });
+
+  it.each([-1, 0.5, 513, Number.NaN, "26"])("cannot carry less by %s", (overheadBytes) => {
+    const error = usageError(() => new AddressTable({ overheadBytes: overheadBytes as number }));
+    expect(error.code).toBe("invalidOption");
+    expect(error.message).toContain(
+      `overheadBytes: ${overheadBytes}; allowed is a whole number from 0 to 512`,
+    );
+  });
+
   it("make up what is dialable", () => {
     const table = new AddressTable();
     addressKinds.forEach((kind, index) => {
