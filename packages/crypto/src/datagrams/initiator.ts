@@ -71,6 +71,8 @@ interface Attempt {
   readonly held: HeldMessage[];
   /** Somebody else than who was wanted has answered. */
   sawOther: boolean;
+  /** The peer whose ACCEPT it waits for has begun a session itself: without that ACCEPT it ends in silence. */
+  isServed: boolean;
   cid: number;
   ephemeral: X25519KeyPair;
   /** The first 40 bytes of the HELLO. */
@@ -82,9 +84,13 @@ interface Attempt {
   nextAtMs: InstantMs;
 }
 
-/** WIRE.md §3.2: each packet three times, the pauses doubling, give or take a fifth. */
-const maxSendings = 3;
-const firstPauseMs = 600;
+/**
+ * Each packet five times, the pauses doubling up to a bound, give or take a fifth: at 0, 0.4, 1.2, 2.4 and 3.6 s. With a
+ * third of loss a first request then fails about as often as one in plain text that is sent twice.
+ */
+const maxSendings = 5;
+const firstPauseMs = 400;
+const maxPauseMs = 1_200;
 const jitterShare = 0.2;
 /** A cookie lives ten seconds at its maker; two are left for the way. */
 const cookieMs = 8_000;
@@ -126,10 +132,11 @@ export class Initiator {
     return attempt !== undefined && wants(attempt, peer);
   }
 
-  /** Whether our own HELLO to that address goes before theirs: the larger ephemeral key does. */
+  /** Whether our own attempt with that address goes before theirs: one that is further, else the larger ephemeral key. */
   goesFirst(address: Address, theirKey: Uint8Array): boolean {
     const attempt = this.#attempts.get(address.key);
-    return attempt !== undefined && compareBytes(attempt.ephemeral.publicKey, theirKey) > 0;
+    if (attempt === undefined) return false;
+    return attempt.stage.type === "handshake" || compareBytes(attempt.ephemeral.publicKey, theirKey) > 0;
   }
 
   /** Keeps a copy of a message and begins a handshake for it, where none is under way. */
@@ -225,6 +232,7 @@ export class Initiator {
 
   /**
    * There is a session, whoever began it: what waits for it is handed over, and attempts that nothing else waits for end.
+   * But a HANDSHAKE that is out runs to its end: the peer may have a session from it already.
    */
   onSession(session: Session): HeldMessage[] {
     const taken: HeldMessage[] = [];
@@ -238,9 +246,9 @@ export class Initiator {
       }
       for (let i = held.length - 1; i >= 0; i--)
         if (isFor(held[i] as HeldMessage)) taken.push(...held.splice(i, 1));
-      const isCarrying = stage.type === "handshake" && stage.carried !== undefined;
       const isDone = attempt.wanted === undefined || attempt.wanted.equals(session.peer);
-      if (held.length === 0 && !isCarrying && isDone) this.#remove(attempt);
+      if (stage.type === "handshake") attempt.isServed ||= stage.peer.equals(session.peer);
+      else if (held.length === 0 && isDone) this.#remove(attempt);
     }
     return taken.reverse();
   }
@@ -290,6 +298,7 @@ export class Initiator {
       wanted: undefined,
       held: [],
       sawOther: false,
+      isServed: false,
       ...this.#newHello(),
       sendings: 0,
       nextAtMs: nowMs,
@@ -397,6 +406,10 @@ export class Initiator {
   #advance(nowMs: InstantMs, attempt: Attempt): boolean {
     const { stage, sendings } = attempt;
     const isSpent = sendings >= maxSendings;
+    if (isSpent && attempt.isServed && attempt.held.length === 0) {
+      this.#remove(attempt);
+      return false;
+    }
     if (nowMs >= attempt.endsAtMs || (isSpent && stage.type === "hello")) {
       this.#fail(attempt, "handshakeFailed");
       return false;
@@ -409,7 +422,8 @@ export class Initiator {
   #send(nowMs: InstantMs, attempt: Attempt, into: Uint8Array): Transmit {
     const { credentials, counters, events, held } = this.#context;
     const { path, stage } = attempt;
-    const pauseMs = firstPauseMs * 2 ** attempt.sendings * (1 + jitterShare * (2 * this.#share() - 1));
+    const plainPauseMs = Math.min(firstPauseMs * 2 ** attempt.sendings, maxPauseMs);
+    const pauseMs = plainPauseMs * (1 + jitterShare * (2 * this.#share() - 1));
     attempt.sendings++;
     this.#setNext(attempt, Math.min(nowMs + pauseMs, attempt.endsAtMs));
     if (stage.type === "hello") {

@@ -25,6 +25,11 @@ export interface DatagramLimits {
   readonly handshakesPerSecond: number;
   /** Of one /24 or /48 each second, 1 to 100,000; 5, and four times as many at once. */
   readonly handshakesPerSecondAndPrefix: number;
+  /**
+   * Handshakes remembered so that none runs twice, 1 to 1,048,576; 8,192. When it is full, all cookies that are out are
+   * voided, and it begins anew.
+   */
+  readonly maxSeenHandshakes: number;
   /** RESETs sent each second, 0 (never) to 1,000; 10, and 0 in a private network, where it would betray a listener. */
   readonly resetsPerSecond: number;
 }
@@ -45,6 +50,7 @@ const specs: Readonly<Record<keyof DatagramLimits, Spec>> = {
   hellosPerSecond: { value: 5_000, min: 1, max: 1_000_000 },
   handshakesPerSecond: { value: 500, min: 1, max: 100_000 },
   handshakesPerSecondAndPrefix: { value: 5, min: 1, max: 100_000 },
+  maxSeenHandshakes: { value: 8_192, min: 1, max: 2 ** 20 },
   resetsPerSecond: { value: 10, min: 0, max: 1_000 },
 };
 

@@ -77,7 +77,7 @@ export class Responder {
   readonly #context: DatagramContext;
   readonly #pattern: typeof IK;
   readonly #cookies: Cookies;
-  readonly #seen = new SeenHandshakes();
+  readonly #seen: SeenHandshakes;
   readonly #answers: Fifo<Answer> = new Fifo(maxAnswers);
   /** In the order in which they came. */
   readonly #accepting = new Map<Session, Accepting>();
@@ -92,6 +92,7 @@ export class Responder {
     this.#context = context;
     this.#pattern = credentials.network.isPrivate ? withPsks(IK, [0]) : IK;
     this.#cookies = new Cookies(credentials.provider, credentials.keys, credentials.secondOf(nowMs));
+    this.#seen = new SeenHandshakes(limits.maxSeenHandshakes);
     this.#hellos = new TokenBucket(hellosPerSecond, hellosPerSecond, nowMs);
     this.#handshakes = new TokenBucket(handshakesPerSecond, handshakesPerSecond, nowMs);
     this.#resets = new TokenBucket(resetsPerSecond, resetsPerSecond, nowMs);

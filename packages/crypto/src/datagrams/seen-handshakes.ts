@@ -14,7 +14,6 @@ export interface KeptAccept {
   repeats: number;
 }
 
-const maxSeen = 8_192;
 const maxKept = 256;
 const maxRepeats = 4;
 
@@ -23,6 +22,11 @@ export class SeenHandshakes {
   readonly #seen = new Map<string, number>();
   /** In the order of time. */
   readonly #accepts = new Map<string, KeptAccept>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   get size(): number {
     return this.#seen.size;
@@ -33,7 +37,7 @@ export class SeenHandshakes {
   }
 
   get limits(): { readonly seen: number; readonly kept: number } {
-    return { seen: maxSeen, kept: maxKept };
+    return { seen: this.#limit, kept: maxKept };
   }
 
   has(key: string): boolean {
@@ -48,7 +52,7 @@ export class SeenHandshakes {
       this.#seen.delete(old);
       this.#accepts.delete(old);
     }
-    if (this.#seen.size >= maxSeen) return false;
+    if (this.#seen.size >= this.#limit) return false;
     this.#seen.set(key, second);
     return true;
   }

@@ -415,7 +415,7 @@ describe("a lost session", () => {
     network.onPacket = (packet) => (packet.bytes[0] === 5 ? [] : [packet]);
     for (let i = 0; i < 10; i++) network.inject(bob.address, alice, reset());
     network.run(20_000);
-    expect(typesOf(network.log).filter((type) => type === "hello").length).toBe(3);
+    expect(typesOf(network.log).filter((type) => type === "hello").length).toBe(5);
     expect(dropped(alice)).toMatchObject({ resetIgnored: 9 });
     network.send(alice, bob, "nothing has happened");
     network.run(100);
