@@ -88,7 +88,7 @@ export const sessionCases: readonly ChannelCase[] = [
       stage.poll(a);
       expectEqual(
         "what is told of the one that is refused",
-        a.events.flatMap((event) => (event.tag === tag && event.type === "sendFailed" ? [event.reason] : [])),
+        a.events.flatMap((event) => (event.type === "sendFailed" && event.tag === tag ? [event.reason] : [])),
         ["queueFull"],
       );
       stage.run(120_000);

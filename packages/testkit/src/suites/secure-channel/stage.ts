@@ -313,5 +313,5 @@ export function flipped(packet: Uint8Array, bit: number): Uint8Array {
 
 /** What a tag has come to, in the order told. */
 export function fatesOf(side: Side, tag: number): string[] {
-  return side.events.flatMap((event) => (event.tag === tag ? [event.type] : []));
+  return side.events.flatMap((event) => ("tag" in event && event.tag === tag ? [event.type] : []));
 }
