@@ -13,5 +13,6 @@ export {
   sockaddrBytes,
   sockaddrLayout,
   sockaddrStride,
+  type UdpKind,
   writeSockaddr,
 } from "./sockaddr.ts";

@@ -8,7 +8,7 @@
  */
 import type { AddressTable, SocketAddress } from "@kad/core";
 
-type UdpKind = "udp4" | "udp6";
+export type UdpKind = "udp4" | "udp6";
 
 /** Where systems differ. */
 export interface SockaddrLayout {
@@ -20,7 +20,7 @@ export interface SockaddrLayout {
 export const afInet = 2;
 
 /** Of this platform by default. macOS and Windows from their headers: written down, not run. */
-export function sockaddrLayout(platform: NodeJS.Platform = process.platform): SockaddrLayout {
+export function sockaddrLayout(platform: string = process.platform): SockaddrLayout {
   if (platform === "darwin") return { afInet6: 30, hasLength: true };
   return { afInet6: platform === "win32" ? 23 : 10, hasLength: false };
 }

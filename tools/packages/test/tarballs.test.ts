@@ -8,6 +8,7 @@ import { pack, published, root, type Tarball } from "../src/tarballs.ts";
 /** What packages bring along that is not ours. */
 const foreign: Readonly<Record<string, readonly string[]>> = {
   "@kad/crypto": ["@noble/ciphers", "@noble/curves", "@noble/ed25519", "@noble/hashes"],
+  "@kad/transport-websocket": ["ws"],
 };
 
 let folder: string;

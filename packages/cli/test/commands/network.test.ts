@@ -1,5 +1,5 @@
 import { commonPrefixLength, compareDistance, NodeId } from "@kad/core";
-import type { DhtNode } from "@kad/dht";
+import { type DhtNode, keyOfName } from "@kad/dht";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Env } from "../../src/io.ts";
 import { run } from "../support/io.ts";
@@ -41,6 +41,7 @@ describe("kad find", () => {
   });
 
   it("gives programs each node as it answers, and the end", async () => {
+    await network.allFound(keyOfName("motd"));
     const { events } = await run(["find", "--name", "motd", "--results", "30", "--json"], { env });
     const nodes = events.filter(({ event }) => event === "node");
     expect(new Set(nodes.map(({ id }) => id))).toEqual(new Set(closest().map(({ id }) => id.toHex())));

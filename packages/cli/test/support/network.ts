@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import type { NodeId } from "@kad/core";
 import { type CreateNodeOptions, createNode, type DhtNode } from "@kad/dht";
 import { vi } from "vitest";
 
@@ -37,6 +38,14 @@ export class TestNetwork {
     await vi.waitUntil(() => nodes.every((node) => nodes.every((other) => isKnown(node, other))), {
       timeout: 20_000,
     });
+  }
+
+  /** Until a walk finds every node: a table that has 20 contacts no longer looks for the few that it lacks. */
+  async allFound(target: NodeId): Promise<void> {
+    const [first] = this.nodes as [DhtNode];
+    const others = this.nodes.length - 1;
+    const findAll = async () => (await first.findNode(target, { results: 255 })).contacts.length === others;
+    await vi.waitUntil(findAll, { timeout: 20_000 });
   }
 
   get url(): string {
