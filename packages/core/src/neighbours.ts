@@ -69,17 +69,20 @@ export class Neighbours implements RpcObserver {
 
   /**
    * Somebody has asked us something, in so many bytes: an unknown server that would fit is pinged once, at one address,
-   * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged.
+   * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged. A
+   * suspect that asks us may be back; but one that has just not answered would not do so now.
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const { sender, client } = message;
-    if (client || this.#options.table.has(sender) || this.#pings.has(sender)) return;
+    if (client || this.#pings.has(sender)) return;
+    const known = this.#options.table.contactOf(sender);
+    if (known !== undefined) {
+      this.#onKnownAsked(nowMs, known, from, bytes);
+      return;
+    }
     const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
     if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
-    const { history } = this.#options;
-    if (history.isSuspect(nowMs, address.key) || !this.#pings.isFree || !this.#verifyPings.take(nowMs))
-      return;
-    this.#pings.sendOnce({ id: sender, addresses: [address] }, bytes);
+    if (this.#mayVerify(nowMs, address)) this.#pings.sendOnce({ id: sender, addresses: [address] }, bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
@@ -142,6 +145,24 @@ export class Neighbours implements RpcObserver {
       if (this.#options.table.size === 1) this.#options.onJoined(nowMs);
     } else if (outcome.type === "probe") this.#probe(outcome.oldest);
     else if (outcome.type === "refused") this.#refuse(outcome.reason);
+  }
+
+  /**
+   * A contact asks us from an address at which we do not know it: it has moved, or has several, or somebody uses its name.
+   * Where its id is proven, it is asked there. Else it is asked where we know it: if it is gone from there, it leaves, and
+   * whoever has its name can enter as anybody can.
+   */
+  #onKnownAsked(nowMs: InstantMs, known: Contact, { remote, dialable, peer }: Path, bytes: number): void {
+    if (!dialable || known.addresses.some(({ key }) => key === remote.key)) return;
+    if (peer !== undefined) {
+      if (this.#mayVerify(nowMs, remote)) this.#pings.sendOnce({ id: known.id, addresses: [remote] }, bytes);
+    } else if (this.#mayVerify(nowMs, known.addresses[0] as Address)) this.#probe(known);
+  }
+
+  /** Whether a ping that a stranger has caused may go there now. */
+  #mayVerify(nowMs: InstantMs, address: Address): boolean {
+    if (this.#options.history.hasJustFailed(nowMs, address.key) || !this.#pings.isFree) return false;
+    return this.#verifyPings.take(nowMs);
   }
 
   /** The observed address counts where it can be dialled, with those that the peer declares behind it; else the latter. */

@@ -63,6 +63,12 @@ export class PeerHistory {
     return failures.inRow >= suspectAfterFailures && nowMs - failures.lastAtMs < suspectMs;
   }
 
+  /** Whether it is suspect, and failed so lately that asking it once more would only repeat the last time. */
+  hasJustFailed(nowMs: InstantMs, address: string): boolean {
+    const failedAtMs = this.#failures.get(address)?.lastAtMs ?? Number.NEGATIVE_INFINITY;
+    return this.isSuspect(nowMs, address) && nowMs - failedAtMs < this.#limits.hardTimeoutMs;
+  }
+
   /** When to free the slot of a request to this address, without jitter. */
   softTimeoutMs(address: string): number {
     const { softTimeoutMinMs, softTimeoutMaxMs, softTimeoutFirstMs } = this.#limits;
