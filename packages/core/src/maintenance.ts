@@ -7,6 +7,7 @@
 import type { Contact } from "./contact.ts";
 import type { QueryFinished } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
+import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { RandomSource } from "./random-source.ts";
@@ -23,6 +24,7 @@ export interface MaintenanceOptions {
   readonly random: Pick<RandomSource, "fill" | "share">;
   readonly self: NodeId;
   readonly neighbours: { pingAll(contacts: readonly Contact[]): void };
+  readonly health: Pick<NetworkHealth, "state">;
   readonly queries: MaintenanceQueries;
 }
 
@@ -105,6 +107,12 @@ export class Maintenance {
     this.onJoined(nowMs);
   }
 
+  onContactFailing(nowMs: InstantMs): void {
+    if (this.#options.health.state === "offline") return;
+    const { contactRetryMs } = this.#options.limits;
+    this.#options.timers.setEarlier(this.#liveness, nowMs + contactRetryMs);
+  }
+
   /** @internal one of its timers has come due */
   onDue(nowMs: InstantMs, reason: "liveness" | "refresh" | "selfLookup" | "expiry" | "republish"): void {
     switch (reason) {
@@ -131,11 +139,22 @@ export class Maintenance {
     this.#republishNext(nowMs);
   }
 
+  /**
+   * Who has not answered is asked again soon, until it answers or leaves: with three failures, each in a turn of its own, the
+   * dead would stand in the table for a quarter of an hour, and many of them for hours.
+   */
   #checkLiveness(nowMs: InstantMs): void {
-    const { table, neighbours } = this.#options;
-    const { contactStaleMs, livenessPingsPerInterval, livenessIntervalMs } = this.#options.limits;
-    neighbours.pingAll(table.stalest(nowMs - contactStaleMs, livenessPingsPerInterval));
-    this.#options.timers.set(this.#liveness, nowMs + livenessIntervalMs);
+    const { table, neighbours, health, timers } = this.#options;
+    const { contactStaleMs, livenessPingsPerInterval: pings } = this.#options.limits;
+    const { livenessIntervalMs, contactRetryMs } = this.#options.limits;
+    const failing = health.state === "offline" ? [] : table.failing(pings);
+    if (failing.length > 0) {
+      neighbours.pingAll(failing);
+      timers.set(this.#liveness, nowMs + contactRetryMs);
+      return;
+    }
+    neighbours.pingAll(table.stalest(nowMs - contactStaleMs, pings));
+    timers.set(this.#liveness, nowMs + livenessIntervalMs);
   }
 
   #lookUpSelf(nowMs: InstantMs): void {

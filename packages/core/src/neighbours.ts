@@ -34,6 +34,11 @@ export interface NeighboursOptions {
   readonly rpc: Rpc;
   /** The table has its first contact. */
   onJoined(nowMs: InstantMs): void;
+  /** What becomes of contacts, for whoever looks after the table. */
+  readonly maintenance: {
+    /** One has not answered, and stays for now. */
+    onContactFailing(nowMs: InstantMs): void;
+  };
 }
 
 export class Neighbours implements RpcObserver {
@@ -115,7 +120,9 @@ export class Neighbours implements RpcObserver {
     health.onFailed(request.beganAtMs);
     const { id } = request.to;
     if (id === undefined || !health.countsFailure()) return;
-    this.#onDropped(this.#options.table.onFailed(nowMs, id));
+    const outcome = this.#options.table.onFailed(nowMs, id);
+    if (outcome.type === "kept") this.#options.maintenance.onContactFailing(nowMs);
+    this.#onDropped(outcome);
   }
 
   /** The last of its addresses counts as silence does: a host without a network hears of nothing else. */

@@ -280,6 +280,14 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return this.staleBucket(Number.POSITIVE_INFINITY)?.lastLookupMs;
   }
 
+  /** Up to `count` contacts that have not answered since they last did, least recently heard first. */
+  failing(count: number): Contact[] {
+    const failing: BucketEntry[] = [];
+    for (const { entries } of this.#buckets)
+      for (const entry of entries) if (entry.failures > 0) insertBySeen(failing, entry, count);
+    return failing.map(({ contact }) => contact);
+  }
+
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
   stalest(sinceMs: InstantMs, count: number): Contact[] {
     const stale = new ContactList();

@@ -49,11 +49,55 @@ describe("liveness", () => {
     const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
     const [dead, ...rest] = stage.populate(4) as [Stranger, ...Stranger[]];
     stage.live.delete(dead.path.remote.key);
-    stage.pass(20 * minute);
-    expect(stage.node.table.get(dead.id)).toBeDefined();
-    stage.pass(15 * minute);
+    stage.pass(14 * minute);
+    expect(stage.node.table.get(dead.id)).toMatchObject({ failures: 0 });
+    stage.pass(7 * minute);
     expect(stage.node.table.get(dead.id)).toBeUndefined();
     for (const { id } of rest) expect(stage.node.table.get(id)).toBeDefined();
+  });
+
+  it("is asked of a contact that has not answered every quarter of a minute, until it answers or leaves", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
+    const peers = stage.populate(30);
+    const isPingTo = (peer: Stranger) => (sent: Sent) =>
+      isPing(sent) && sent.transmit.peer?.equals(peer.id) === true;
+    const [dead, slow] = peers as [Stranger, Stranger];
+    for (const peer of [dead, slow]) {
+      stage.live.delete(peer.path.remote.key);
+      stage.node.ping(stage.nowMs, contactOf(peer));
+    }
+    stage.pass(5 * second);
+    expect(stage.node.table.get(dead.id)?.failures).toBe(1);
+    expect(stage.pass(10 * second).filter(isPingTo(dead))).toEqual([]);
+    stage.live.set(slow.path.remote.key, slow);
+    expect(stage.pass(5 * second).filter(isPingTo(slow))).toHaveLength(1);
+    expect(stage.node.table.get(slow.id)?.failures).toBe(0);
+    const later = stage.pass(1 * minute);
+    expect(later.filter(isPingTo(slow))).toEqual([]);
+    expect(stage.node.table.get(dead.id)).toBeUndefined();
+    expect(stage.node.table.get(slow.id)).toBeDefined();
+    // One after the other is found out like that, without waiting for its turn.
+    for (const peer of peers.slice(10)) stage.live.delete(peer.path.remote.key);
+    for (const peer of peers.slice(10, 24)) stage.node.ping(stage.nowMs, contactOf(peer));
+    for (let rest = 0; rest < 10; rest++) {
+      stage.node.ping(stage.nowMs, contactOf(peers[2] as Stranger));
+      stage.pass(30 * second);
+    }
+    expect(peers.slice(10, 24).filter(({ id }) => stage.node.table.get(id) !== undefined)).toEqual([]);
+  });
+
+  it("is not asked in haste while nobody answers: we ourselves may be cut off", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
+    const peers = stage.populate(12);
+    stage.live.clear();
+    stage.nowMs += second;
+    for (const peer of peers) stage.node.ping(stage.nowMs, contactOf(peer));
+    stage.pass(10 * second);
+    expect(stage.node.stats().health).toBe("offline");
+    const { size } = stage.node.table;
+    expect(size).toBeGreaterThan(8);
+    expect(stage.pass(4 * minute).filter(isPing).length).toBeLessThanOrEqual(2 * 4);
+    expect(stage.node.table.size).toBe(size);
   });
 });
 
@@ -240,7 +284,12 @@ describe("records that a node holds", () => {
   it("count as passed on only when somebody was reached", () => {
     const never = 24 * hour;
     const stage = new Stage({
-      limits: { smallTableSize: 0, refreshIntervalMs: never, livenessIntervalMs: never },
+      limits: {
+        smallTableSize: 0,
+        refreshIntervalMs: never,
+        livenessIntervalMs: never,
+        contactRetryMs: never,
+      },
     });
     const peers = stage.populate(2);
     const key = put(stage, stage.stranger(50), 1, 20 * hour);

@@ -372,7 +372,7 @@ function unreachable(stage: Stage, to: Address, tag: number): void {
 
 describe("a contact that fails", () => {
   it("is removed after maxFailures in a row, and an answer starts the count anew", () => {
-    const stage = new Stage({ limits: { smallTableSize: 0, maxFailures: 3 } });
+    const stage = new Stage({ limits: { smallTableSize: 0, maxFailures: 3, contactRetryMs: 60 * minute } });
     const [peer, other] = stage.populate(2) as [Stranger, Stranger];
     stage.live.delete(peer.path.remote.key);
     silence(stage, peer);
@@ -427,7 +427,7 @@ describe("a contact that fails", () => {
   );
 
   it("counts again once somebody answers", () => {
-    const stage = new Stage({ limits: { smallTableSize: 0 } });
+    const stage = new Stage({ limits: { smallTableSize: 0, contactRetryMs: 60 * minute } });
     const peers = stage.populate(12);
     stage.live.clear();
     stage.nowMs += second;
