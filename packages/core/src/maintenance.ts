@@ -23,7 +23,7 @@ export interface MaintenanceOptions {
   readonly keeper: RecordKeeper;
   readonly random: Pick<RandomSource, "fill" | "share">;
   readonly self: NodeId;
-  readonly neighbours: { pingAll(contacts: readonly Contact[]): void };
+  readonly neighbours: { pingAll(contacts: readonly Contact[]): void; pingLost(count: number): void };
   readonly health: Pick<NetworkHealth, "state">;
   readonly queries: MaintenanceQueries;
 }
@@ -48,6 +48,11 @@ const retryMs = 1_000;
  * `selfLookupIntervalMs`: many nodes that join at the same moment know only the seed at first.
  */
 const firstSelfLookupPauseMs = 250;
+/**
+ * After a move, after sleep, or when somebody is back whom we had lost, others may not know where we are, and whoever has come
+ * nearer to us meanwhile is unknown: for so long our own id is looked up with growing pauses whatever the table's size.
+ */
+const restlessMs = 3 * 60_000;
 /** Pause between the refreshes of two buckets, at most: a joining node does not shout. */
 const refreshGapMs = 1_000;
 
@@ -55,6 +60,11 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   #isRefreshing = false;
   #selfLookupPauseMs = firstSelfLookupPauseMs;
+  #restlessUntilMs: InstantMs = Number.NEGATIVE_INFINITY;
+  /** Somebody of our own neighbourhood has left since it was last looked up. */
+  #isNeighbourMissing = false;
+  /** Turns in a row that found the table empty. */
+  #lonelyTurns = 0;
   /** Buckets to refresh whether or not their time has come, farthest from us first. */
   #sweep: number[] = [];
   #republishing = 0;
@@ -104,13 +114,30 @@ export class Maintenance {
   onWoken(nowMs: InstantMs): void {
     this.#options.table.markAllStale(nowMs);
     this.#options.timers.setEarlier(this.#liveness, nowMs);
+    this.#restlessUntilMs = nowMs + restlessMs;
     this.onJoined(nowMs);
+  }
+
+  /** Our addresses have changed: nobody finds us where we were. */
+  onMoved(nowMs: InstantMs): void {
+    this.#beRestless(nowMs);
   }
 
   onContactFailing(nowMs: InstantMs): void {
     if (this.#options.health.state === "offline") return;
     const { contactRetryMs } = this.#options.limits;
     this.#options.timers.setEarlier(this.#liveness, nowMs + contactRetryMs);
+  }
+
+  onContactLost(nowMs: InstantMs, id: NodeId): void {
+    if (this.#options.table.isNeighbour(id)) this.#isNeighbourMissing = true;
+    if (this.#options.table.size > 0) return;
+    this.#lonelyTurns = 0;
+    this.#options.timers.setEarlier(this.#liveness, nowMs + this.#options.limits.contactRetryMs);
+  }
+
+  onContactBack(nowMs: InstantMs): void {
+    this.#beRestless(nowMs);
   }
 
   /** @internal one of its timers has come due */
@@ -141,26 +168,44 @@ export class Maintenance {
 
   /**
    * Who has not answered is asked again soon, until it answers or leaves: with three failures, each in a turn of its own, the
-   * dead would stand in the table for a quarter of an hour, and many of them for hours.
+   * dead would stand in the table for a quarter of an hour, and many of them for hours. Where nobody is left, those who have
+   * left are asked, with growing pauses.
    */
   #checkLiveness(nowMs: InstantMs): void {
     const { table, neighbours, health, timers } = this.#options;
     const { contactStaleMs, livenessPingsPerInterval: pings } = this.#options.limits;
     const { livenessIntervalMs, contactRetryMs } = this.#options.limits;
     const failing = health.state === "offline" ? [] : table.failing(pings);
+    this.#lonelyTurns = table.size === 0 ? this.#lonelyTurns + 1 : 0;
     if (failing.length > 0) {
       neighbours.pingAll(failing);
       timers.set(this.#liveness, nowMs + contactRetryMs);
       return;
     }
     neighbours.pingAll(table.stalest(nowMs - contactStaleMs, pings));
-    timers.set(this.#liveness, nowMs + livenessIntervalMs);
+    neighbours.pingLost(table.size === 0 ? pings : 1);
+    const pauseMs =
+      table.size === 0 ? contactRetryMs * 2 ** Math.min(30, this.#lonelyTurns) : livenessIntervalMs;
+    timers.set(this.#liveness, nowMs + Math.min(pauseMs, livenessIntervalMs));
+  }
+
+  #beRestless(nowMs: InstantMs): void {
+    if (this.#options.table.size === 0) return;
+    const isAlready = nowMs < this.#restlessUntilMs;
+    this.#restlessUntilMs = nowMs + restlessMs;
+    if (isAlready) return;
+    this.#selfLookupPauseMs = firstSelfLookupPauseMs;
+    this.#options.timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
   }
 
   #lookUpSelf(nowMs: InstantMs): void {
     const { table, self, queries } = this.#options;
     const { smallTableSize, selfLookupIntervalMs } = this.#options.limits;
-    if (table.size > 0 && table.size < smallTableSize) queries.refresh(nowMs, self, () => undefined);
+    const isUncertain = this.#isNeighbourMissing || nowMs < this.#restlessUntilMs;
+    if (table.size > 0 && (table.size < smallTableSize || isUncertain)) {
+      this.#isNeighbourMissing = false;
+      queries.refresh(nowMs, self, () => undefined);
+    }
     this.#options.timers.set(
       this.#selfLookup,
       nowMs + this.#selfLookupPauseMs + this.#jitter(this.#selfLookupPauseMs / 4),

@@ -9,6 +9,7 @@ import type { Address, AddressCodec } from "./address.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import type { Counters } from "./counters.ts";
 import type { EventQueue } from "./event-queue.ts";
+import { LostContacts } from "./lost-contacts.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NetworkHealth } from "./network-health.ts";
 import type { NodeId } from "./node-id.ts";
@@ -20,7 +21,7 @@ import type { RequestMessage, ResponseMessage } from "./protocol.ts";
 import { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
 import type { Rpc, RpcObserver } from "./rpc.ts";
-import type { ContactRefusal } from "./stats.ts";
+import type { ContactRefusal, Gauge } from "./stats.ts";
 
 export interface NeighboursOptions {
   readonly table: RoutingTable;
@@ -38,6 +39,10 @@ export interface NeighboursOptions {
   readonly maintenance: {
     /** One has not answered, and stays for now. */
     onContactFailing(nowMs: InstantMs): void;
+    /** One has left for its silence. */
+    onContactLost(nowMs: InstantMs, id: NodeId): void;
+    /** One that had left answers again: we, or it, may have been cut off. */
+    onContactBack(nowMs: InstantMs): void;
   };
 }
 
@@ -45,17 +50,24 @@ export class Neighbours implements RpcObserver {
   readonly #options: NeighboursOptions;
   readonly #pings: Pings;
   readonly #verifyPings: TokenBucket;
+  readonly #lost: LostContacts;
 
   constructor(options: NeighboursOptions) {
     const { verifyPingsPerSecond, verifyPingBurst } = options.limits;
     this.#options = options;
     this.#pings = new Pings(options);
     this.#verifyPings = new TokenBucket(verifyPingsPerSecond, verifyPingBurst);
+    this.#lost = new LostContacts(options.limits.maxLostContacts);
   }
 
   /** Pings that wait to be sent or answered. */
   get pings(): number {
     return this.#pings.size;
+  }
+
+  /** Contacts that have left, and are asked now and then. */
+  get lost(): Gauge {
+    return { used: this.#lost.size, limit: this.#options.limits.maxLostContacts };
   }
 
   /** A peer has answered a request of ours, at this address. */
@@ -103,6 +115,11 @@ export class Neighbours implements RpcObserver {
     for (const contact of contacts) this.#probe(contact);
   }
 
+  /** Asks so many of those that have left whether they are back. */
+  pingLost(count: number): void {
+    for (const contact of this.#lost.next(count)) this.#pings.send(contact, "walk");
+  }
+
   /** Nobody waits for an answer any more. */
   close(): void {
     this.#pings.close();
@@ -120,8 +137,13 @@ export class Neighbours implements RpcObserver {
     health.onFailed(request.beganAtMs);
     const { id } = request.to;
     if (id === undefined || !health.countsFailure()) return;
+    const contact = this.#options.table.get(id)?.contact;
     const outcome = this.#options.table.onFailed(nowMs, id);
     if (outcome.type === "kept") this.#options.maintenance.onContactFailing(nowMs);
+    if (outcome.type === "removed" && contact !== undefined) {
+      this.#lost.add(contact);
+      this.#options.maintenance.onContactLost(nowMs, id);
+    }
     this.#onDropped(outcome);
   }
 
@@ -148,8 +170,10 @@ export class Neighbours implements RpcObserver {
   #insert(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): void {
     const outcome = this.#options.table.onAnswered(nowMs, contact, origin);
     if (outcome.type === "inserted") {
+      const wasLost = this.#lost.delete(contact.id);
       this.#discovered(contact);
       if (this.#options.table.size === 1) this.#options.onJoined(nowMs);
+      else if (wasLost) this.#options.maintenance.onContactBack(nowMs);
     } else if (outcome.type === "probe") this.#probe(outcome.oldest);
     else if (outcome.type === "refused") this.#refuse(outcome.reason);
   }

@@ -33,6 +33,7 @@ function gauges(parts: NodeParts): NodeStats["gauges"] {
     pendingRequests: { used: rpc.pending, limit: limits.maxPendingRequests },
     peerHistories: { used: parts.history.size, limit: limits.maxPeerHistories },
     pings: { used: parts.neighbours.pings, limit: limits.maxPendingRequests },
+    lostContacts: parts.neighbours.lost,
     queuedReplies: {
       used: responder.queued - responder.queuedAnswers,
       limit: limits.maxQueuedReplies,

@@ -236,7 +236,7 @@ export class KadNode implements Machine<NodeEvent>, Commands {
   }
 
   #onAddresses(nowMs: InstantMs, addresses: readonly Address[]): void {
-    this.#parts.own.set(addresses);
+    if (this.#parts.own.set(addresses)) this.#parts.maintenance.onMoved(nowMs);
     this.#parts.writer.declared = this.#parts.own.declared;
     this.#parts.writer.provided = this.#parts.own.provided;
     this.#parts.announcer.renewAll(nowMs);

@@ -32,6 +32,8 @@ export interface NodeLimits {
   readonly livenessPingsPerInterval: number;
   /** A contact that has not answered is pinged again after this, until it answers or leaves. */
   readonly contactRetryMs: number;
+  /** Contacts that have left for their silence, and are asked now and then whether they are back. */
+  readonly maxLostContacts: number;
   /** A bucket that no walk has touched for this time is refreshed. */
   readonly refreshIntervalMs: number;
   /** Lookup of our own id while the table is small. */
@@ -163,6 +165,7 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   livenessIntervalMs: spec(5 * minute, "ms", 1_000, longestMs, "discv5 ping interval"),
   livenessPingsPerInterval: spec(4, "", 1, 255, "(ours); discv5 pings one, pubky/mainline all stale"),
   contactRetryMs: spec(15_000, "ms", 1_000, longestMs, "(ours) hardTimeoutMs and a half"),
+  maxLostContacts: spec(32, "", 0, 65_535, "(ours)"),
   refreshIntervalMs: spec(hour, "ms", 1_000, longestMs, "paper §2.3"),
   selfLookupIntervalMs: spec(10 * minute, "ms", 1_000, longestMs, "paper §2.3; pubky/mainline 15 min"),
   smallTableSize: spec(20, "", 0, 65_535, "(ours) k"),

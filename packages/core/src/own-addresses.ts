@@ -34,13 +34,15 @@ export class OwnAddresses {
     return this.#keys.includes(address.key);
   }
 
-  /** Replaces the earlier list. */
-  set(addresses: readonly Address[]): void {
+  /** Replaces the earlier list. `false`: by the same. */
+  set(addresses: readonly Address[]): boolean {
+    const before = this.#keys;
     this.#keys = addresses.map(({ key }) => key);
     const bound = boundAddresses(addresses);
     const isObserved = addresses.length === 1 && ((addresses[0] as Address).kind & datagramKinds) !== 0;
     this.declared = this.#isClient || isObserved ? [] : bound;
     this.provided = this.#isClient ? bound : this.declared;
     this.contact = this.#isClient || bound.length === 0 ? undefined : { id: this.#id, addresses: bound };
+    return before.length !== addresses.length || this.#keys.some((key) => !before.includes(key));
   }
 }

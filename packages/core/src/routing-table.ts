@@ -288,6 +288,11 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return failing.map(({ contact }) => contact);
   }
 
+  /** Whether an id belongs to our own neighbourhood: the last bucket, or the one before, which has split from it last. */
+  isNeighbour(id: NodeId): boolean {
+    return commonPrefixLength(this.#self, id) >= this.#buckets.length - 2;
+  }
+
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
   stalest(sinceMs: InstantMs, count: number): Contact[] {
     const stale = new ContactList();

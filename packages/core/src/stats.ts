@@ -69,6 +69,7 @@ export type GaugeName =
   | "pendingRequests"
   | "peerHistories"
   | "pings"
+  | "lostContacts"
   | "queuedReplies"
   | "queuedAnswers"
   | "queuedEvents"

@@ -99,6 +99,56 @@ describe("liveness", () => {
     expect(stage.pass(4 * minute).filter(isPing).length).toBeLessThanOrEqual(2 * 4);
     expect(stage.node.table.size).toBe(size);
   });
+
+  it("is asked now and then of one that has left, in turn, and tells when it is back", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
+    const peers = stage.populate(25);
+    const lost = peers.slice(0, 3);
+    for (const peer of lost) {
+      stage.live.delete(peer.path.remote.key);
+      for (let i = 0; i < 3; i++) {
+        stage.node.ping(stage.nowMs, contactOf(peer));
+        stage.node.ping(stage.nowMs, contactOf(peers[20] as Stranger));
+        stage.pass(11 * second);
+      }
+    }
+    expect(stage.node.table.size).toBe(22);
+    expect(stage.node.stats().gauges.lostContacts).toEqual({ used: 3, limit: 32 });
+    const ids = new Set(lost.map(({ id }) => id.key));
+    const sent = stage.pass(15 * minute);
+    const asked = sent
+      .filter(isPing)
+      .flatMap(({ transmit }) => (transmit.peer === undefined ? [] : [transmit.peer]));
+    expect(new Set(asked.filter(({ key }) => ids.has(key))).size).toBe(3);
+    // Neighbours are missing: our own id is looked up, but once.
+    expect(targets(sent).filter((target) => target.equals(stage.node.id))).toHaveLength(1);
+    expect(selfLookups(stage, 15 * minute)).toEqual([]);
+    for (const peer of lost) stage.live.set(peer.path.remote.key, peer);
+    stage.pass(5 * minute + 1);
+    expect(stage.node.table.size).toBe(23);
+    expect(selfLookups(stage, 2 * minute).length).toBeGreaterThan(2);
+    stage.pass(10 * minute);
+    expect(stage.node.table.size).toBe(25);
+    expect(stage.node.stats().gauges.lostContacts.used).toBe(0);
+  });
+
+  it("is asked of all that have left, four at a time and ever more rarely, where nobody is left", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
+    const peers = stage.populate(2);
+    stage.live.clear();
+    for (let i = 0; i < 3; i++) {
+      for (const peer of peers) stage.node.ping(stage.nowMs, contactOf(peer));
+      stage.pass(11 * second);
+    }
+    expect(stage.node.table.size).toBe(0);
+    const turns = stage.pass(60 * minute).filter(isPing);
+    // After 15 and 45 s and so on, then every 5 minutes; two each, and each is sent again once.
+    expect(turns.length).toBeGreaterThan(4 * 12);
+    expect(turns.length).toBeLessThan(4 * 20);
+    for (const peer of peers) stage.live.set(peer.path.remote.key, peer);
+    stage.pass(5 * minute + 1);
+    expect(stage.node.table.size).toBe(2);
+  });
 });
 
 describe("buckets", () => {
@@ -181,6 +231,33 @@ describe("buckets", () => {
 });
 
 describe("our own id", () => {
+  it("is looked up with growing pauses after a move and after sleep, whatever the table's size", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, refreshIntervalMs: 24 * hour } });
+    stage.populate(30);
+    const tell = (url: string): void =>
+      stage.node.handleNetworkEvent(stage.nowMs, {
+        type: "addressesChanged",
+        addresses: [stage.addresses.parse(url)],
+      });
+    const expectRestless = (): void => {
+      const beganMs = stage.nowMs;
+      const pauses = selfLookups(stage, 4 * minute).map((atMs) => atMs - beganMs);
+      expect(pauses.length).toBeGreaterThan(5);
+      expect(pauses[0]).toBeLessThanOrEqual(2 * second);
+      expect(pauses.at(-1)).toBeGreaterThan(1 * minute);
+      expect(selfLookups(stage, 15 * minute)).toEqual([]);
+    };
+    expect(selfLookups(stage, 15 * minute)).toEqual([]);
+    tell("udp://192.0.2.1:4100");
+    expectRestless();
+    tell("udp://192.0.2.1:4100");
+    expect(selfLookups(stage, 15 * minute)).toEqual([]);
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "wallClock", unixMs: 1e12 });
+    stage.pass(1 * second);
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "wallClock", unixMs: 1e12 + 16 * minute });
+    expectRestless();
+  });
+
   it("is looked up soon after joining and then ever more rarely, while the table is small", () => {
     const stage = new Stage();
     stage.populate(5);

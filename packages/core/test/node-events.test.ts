@@ -145,6 +145,7 @@ describe("the figures of a node", () => {
     maxProviderBytes: "providerBytes",
     maxProviderKeys: "providerKeys",
     maxOwnProviders: "ownProviders",
+    maxLostContacts: "lostContacts",
   };
   const caps = (Object.keys(limitSpecs) as (keyof NodeLimits)[]).filter((name) =>
     /[mM]ax[A-Z]|[mM]axMs$/.test(name),
