@@ -34,6 +34,15 @@ export async function expectRefusal(
   if (!isRight(refusal.error)) throw new ExpectationError(`${what}: it throws ${shown(refusal.error)}`);
 }
 
+/** The entry at a place of a list, or of bytes, where there must be one. */
+export function nth<T>(list: ArrayLike<T>, place: number): T {
+  const entry = list[place];
+  if (entry === undefined) {
+    throw new ExpectationError(`expected: a list with an entry at ${place}; it has ${list.length}`);
+  }
+  return entry;
+}
+
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -22,6 +22,18 @@ const wallClockIntervalMs = 3_600_000;
 /** A loop that turns so often at one instant has nothing to do and does not know it. */
 const maxTurnsAtOnce = 100_000;
 
+export type LoopMachine = LoopNodeOptions["machine"];
+
+export interface HandNodeOptions<M extends LoopMachine> extends LoopNodeOptions {
+  readonly machine: M;
+}
+
+export interface HandNode<M extends LoopMachine> extends LoopNode {
+  /** The machine, watched: a command that no pump follows keeps the loop from sleeping. */
+  readonly machine: M;
+  close(): void;
+}
+
 interface Tenant {
   readonly driver: Driver;
   readonly watch: UnsentWatch;
@@ -55,10 +67,11 @@ export class HandLoop implements LoopHarness<MemoryTransport> {
   /** How many transports are open on its network. */
   readonly openHandles = (): number => this.network.openTransports;
 
-  /** Its transports must open without a promise. */
-  start(options: LoopNodeOptions<MemoryTransport>): LoopNode {
-    const { machine, addresses, report } = options;
+  /** Its transports must open without a promise. Give commands to the machine that comes back, inside `driver.run`. */
+  start<M extends LoopMachine>(options: HandNodeOptions<M>): HandNode<M> {
+    const { addresses, report } = options;
     const watch = new UnsentWatch();
+    const machine = watch.machine(options.machine);
     const transports = options.transports.map((transport) => watch.transport(transport));
     const router = new TransportRouter({ transports, addresses });
     const host = {
@@ -67,7 +80,7 @@ export class HandLoop implements LoopHarness<MemoryTransport> {
       schedule: (pump: () => void) => void this.#scheduled.push(pump),
       report,
     };
-    const driver = new Driver(watch.machine(machine), host, router, options);
+    const driver = new Driver(machine, host, router, options);
     const tenant = { driver, watch };
     const closeTransports = (): void => {
       void router.close();
@@ -87,7 +100,7 @@ export class HandLoop implements LoopHarness<MemoryTransport> {
     }
     driver.pump();
     this.#tenants.add(tenant);
-    return { driver, close };
+    return { machine, driver, close };
   }
 
   /**

@@ -1,7 +1,13 @@
 /** `@kad/testkit`: the suites that every plug of a node must pass, and what they are made of. */
 export { type RunLoop, runEventLoop } from "./event-loop.ts";
 export { ExpectationError, expectEqual, expectRefusal, expectThat } from "./expectations.ts";
-export { HandLoop, type HandLoopOptions } from "./hand-loop.ts";
+export {
+  HandLoop,
+  type HandLoopOptions,
+  type HandNode,
+  type HandNodeOptions,
+  type LoopMachine,
+} from "./hand-loop.ts";
 export { fromHex, toHex } from "./hex.ts";
 export { intercept } from "./intercept.ts";
 export type { Arrival, LinkMessage, LinkScript } from "./link.ts";
@@ -11,6 +17,7 @@ export { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from "./mem
 export { Pair, type PairMachine, type PairOptions, type PairSent, type PairSide } from "./pair.ts";
 export { poisonByte, poisonedTransport } from "./poison.ts";
 export type { Runner, TestBody } from "./runner.ts";
+export { seededNode } from "./seeded-node.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { sha256 } from "./sha256.ts";
 export {

@@ -9,7 +9,7 @@ const file = (name: string): string =>
 
 describe("the golden traces", () => {
   it.each(names)(
-    "%s is what core does: after a change that was meant, npm run vectors writes it anew",
+    "%s is what core does: after a change that was meant, npm run generate writes it anew",
     (name) => {
       expect(file(name)).toBe(fileText(scenarios[name]?.() as Trace));
     },

@@ -1,5 +1,5 @@
 /** Machines that are wrong about time and about messages. By the case that must catch them. */
-import { copyBytes, type NodeEvent, type Transmit } from "@kad/core";
+import { copyBytes, KadNode, type NodeEvent, type Transmit } from "@kad/core";
 import type { MakeMachine } from "../../src/index.ts";
 import { alsoTelling, broken, deafTo, telling } from "../support/machines.ts";
 import { mutantError } from "../support/mutants.ts";
@@ -215,6 +215,14 @@ export const ofMessages: Readonly<Record<string, Record<string, MakeMachine>>> =
         },
       };
     }),
+  },
+  "rule 6: replies wait within a bound: beyond it requests are dropped, and answers are still read": {
+    "has no bound": (options) => new KadNode({ ...options, limits: {} }),
+    "reads nothing while they wait": broken((node) => ({
+      handleNetworkEvent(nowMs, event) {
+        if (node.stats().gauges.queuedReplies.used < 8) node.handleNetworkEvent(nowMs, event);
+      },
+    })),
   },
   "the same calls give the same outputs": {
     "draws from elsewhere": broken((node) => ({

@@ -105,7 +105,7 @@ const maxSessions = 64;
 
 let elsewhere = 0;
 
-export class ToyChannel implements SecureChannel {
+class ToyChannel implements SecureChannel {
   readonly overheadBytes: number;
   readonly #id: NodeId;
   readonly #random: SeededRandom;

@@ -1,5 +1,5 @@
 /** What a loop hands in and lets out: messages, commands, batches, budgets. */
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { type LoopCase, numberedEvent, numbersOf } from "./stage.ts";
 
 /** What a machine that always has something to say sends before it gives up on a loop that does nothing else. */
@@ -15,9 +15,9 @@ export const inputCases: readonly LoopCase[] = [
       await stage.pass(3);
       other.say(one, 1, 2);
       await stage.until("the answer", () => other.probe.heard.length > 0);
-      expectEqual("the question", one.probe.heard[0]?.bytes, Uint8Array.of(1, 2));
-      expectEqual("the answer", other.probe.heard[0]?.bytes, Uint8Array.of(1, 2, 9));
-      expectEqual("whom it came from", other.probe.heard[0]?.from.remote.key, one.url);
+      expectEqual("the question", nth(one.probe.heard, 0).bytes, Uint8Array.of(1, 2));
+      expectEqual("the answer", nth(other.probe.heard, 0).bytes, Uint8Array.of(1, 2, 9));
+      expectEqual("whom it came from", nth(other.probe.heard, 0).from.remote.key, one.url);
     },
   },
   {
@@ -121,7 +121,7 @@ export const inputCases: readonly LoopCase[] = [
 ];
 
 function sortedBySize(messages: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  return messages.toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
+  return messages.toSorted((a, b) => nth(a, 0) - nth(b, 0));
 }
 
 function upTo(count: number): number[] {

@@ -1,6 +1,6 @@
 /** The beginning and the end of a node in a loop: rule 7. */
 import { immutableRecord, ListenError, type NetworkEvent, type Transport } from "@kad/core";
-import { expectEqual, expectRefusal, expectThat } from "../../expectations.ts";
+import { expectEqual, expectRefusal, expectThat, nth } from "../../expectations.ts";
 import { sha256 } from "../../sha256.ts";
 import { type LoopCase, numberedEvent, numbersOf } from "./stage.ts";
 
@@ -37,7 +37,7 @@ const beginning: readonly LoopCase[] = [
     async run(stage) {
       const one = await stage.resident();
       await stage.until("the wall clock", () => told(one.probe.told, "wallClock").length > 0);
-      const unixMs = told(one.probe.told, "wallClock")[0]?.unixMs ?? 0;
+      const unixMs = nth(told(one.probe.told, "wallClock"), 0).unixMs;
       expectThat(
         `it shows milliseconds since 1970, and not ${unixMs}`,
         unixMs > leastUnixMs && unixMs < 1e14,

@@ -12,7 +12,7 @@ import {
   type Transport,
 } from "@kad/core";
 import { blockEventLoop, runEventLoop, runtimeNowMs } from "../../event-loop.ts";
-import { ExpectationError } from "../../expectations.ts";
+import { ExpectationError, nth } from "../../expectations.ts";
 import type { LoopHarness, LoopNode, LoopNodeOptions } from "../../loop-harness.ts";
 import { poisonedTransport } from "../../poison.ts";
 import { seededNode } from "../../seeded-node.ts";
@@ -136,7 +136,7 @@ export class LoopStage implements CaseStage {
         return started;
       },
       get url(): string {
-        return transport.localAddresses[0]?.key ?? "none";
+        return nth(transport.localAddresses, 0).key;
       },
       say(other: Resident, ...bytes: readonly number[]): void {
         resident.node.driver.run(() => {
@@ -186,7 +186,7 @@ export class LoopStage implements CaseStage {
     return {
       machine,
       addresses,
-      url: transport.localAddresses[0]?.key ?? "none",
+      url: nth(transport.localAddresses, 0).key,
       finish: async (command) => {
         const query = node.driver.run(command);
         await this.until("a query ends", () => ends.has(query));

@@ -1,6 +1,6 @@
 /** Time in an event loop: deadlines, and both directions of rule 8. */
 import type { Transport } from "@kad/core";
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { intercept } from "../../intercept.ts";
 import { type LoopCase, type LoopStage, numberedEvent, type Resident } from "./stage.ts";
 
@@ -44,7 +44,7 @@ const deadlines: readonly LoopCase[] = [
       const instants = one.probe.calls.map(({ nowMs }) => nowMs);
       expectThat("no instant is before the one before it", isSorted(instants));
       expectThat("every instant is finite", instants.every(Number.isFinite));
-      const passedMs = (instants.at(-1) ?? 0) - (instants[0] ?? 0);
+      const passedMs = nth(instants, instants.length - 1) - nth(instants, 0);
       expectThat(`at least 15 ms have passed, not ${passedMs}`, passedMs >= 15);
       expectThat(
         `no more than the ${endedMs - beganMs} ms that the case took`,
@@ -59,7 +59,7 @@ const deadlines: readonly LoopCase[] = [
       const one = await stage.resident();
       const atMs = setDeadline(stage, one, 20.4);
       await stage.until("the deadline is handled", () => one.probe.count("timeout") > 0);
-      expectThat("and not before its time", (one.probe.at("timeout")[0] ?? 0) >= atMs);
+      expectThat("and not before its time", nth(one.probe.at("timeout"), 0) >= atMs);
       setDeadline(stage, one, 5);
       await stage.until("the next one is handled too", () => one.probe.count("timeout") > 1);
     },

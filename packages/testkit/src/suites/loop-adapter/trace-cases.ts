@@ -1,6 +1,6 @@
 /** Golden traces through an event loop, in lockstep. */
 import { type Address, AddressTable, KadNode, type NodeEvent } from "@kad/core";
-import { expectEqual } from "../../expectations.ts";
+import { expectEqual, nth } from "../../expectations.ts";
 import { fromHex, toHex } from "../../hex.ts";
 import type { LoopNode } from "../../loop-harness.ts";
 import { poisonedTransport } from "../../poison.ts";
@@ -62,7 +62,7 @@ async function begin(stage: LoopStage, trace: Trace): Promise<Performance> {
     onEvent: (event: NodeEvent) => void told.push(plainOf(event)),
   });
   lockstep.peer = addresses.parse(peer.url);
-  const [{ key } = { key: "none" }] = transport.localAddresses;
+  const { key } = nth(transport.localAddresses, 0);
   return { node, player, lockstep, peer, nodeAddress: peer.addresses.parse(key), told };
 }
 

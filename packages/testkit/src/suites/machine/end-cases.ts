@@ -1,6 +1,6 @@
 /** How queries, and machines, end. */
 import { immutableRecord, NodeId, type QueryId, UsageError } from "@kad/core";
-import { expectEqual, expectRefusal, expectThat } from "../../expectations.ts";
+import { expectEqual, expectRefusal, expectThat, nth } from "../../expectations.ts";
 import type { Pair, PairMachine } from "../../pair.ts";
 import { sha256 } from "../../sha256.ts";
 import { endsOf, type MachineCase, type MachineSide, of, silentAddress, text } from "./stage.ts";
@@ -79,7 +79,7 @@ const queryCases: readonly MachineCase[] = [
       );
       expectThat(
         "they end cancelled",
-        cancelled.every((query) => endsOf(a, query)[0]?.end === "cancelled"),
+        cancelled.every((query) => nth(endsOf(a, query), 0).end === "cancelled"),
       );
       expectEqual(
         "what a second cancel says",
@@ -130,7 +130,7 @@ const closeCases: readonly MachineCase[] = [
       );
       expectThat(
         "they end closed",
-        queries.every((query) => endsOf(a, query)[0]?.end === "closed"),
+        queries.every((query) => nth(endsOf(a, query), 0).end === "closed"),
       );
       a.machine.close(pair.nowMs);
       pair.poll(a);

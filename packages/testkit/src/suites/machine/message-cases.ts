@@ -1,6 +1,6 @@
 /** What a machine does with messages, and with what became of its own. */
 import { copyBytes, immutableRecord, MemoryRecordStore, UsageError } from "@kad/core";
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { toHex } from "../../hex.ts";
 import { intercept } from "../../intercept.ts";
 import type { Pair, PairMachine } from "../../pair.ts";
@@ -104,9 +104,7 @@ const bytesCases: readonly MachineCase[] = [
       const real = b.sent.map(({ bytes }) => bytes);
       for (let i = 0; i < 1_500; i++) {
         const garbage =
-          i % 3 === 0
-            ? new Uint8Array(random.below(200))
-            : copyBytes(real[i % real.length] ?? new Uint8Array(9));
+          i % 3 === 0 ? new Uint8Array(random.below(200)) : copyBytes(nth(real, i % real.length));
         if (i % 3 === 0) random.fill(garbage);
         else
           for (let flips = 1 + random.below(4); flips > 0; flips--)
@@ -176,6 +174,23 @@ const deliveryCases: readonly MachineCase[] = [
     },
   },
   {
+    name: "rule 6: replies wait within a bound: beyond it requests are dropped, and answers are still read",
+    rule: "rule 6",
+    run(stage) {
+      const pair = stage.pair({ a: { limits: { maxQueuedReplies: 8 } } });
+      const { a, b } = pair;
+      const query = ping(pair, a);
+      for (const { bytes } of pair.poll(a)) pair.deliver(b, bytes);
+      const answers = pair.poll(b);
+      for (let i = 0; i < 20; i++) ping(pair, b);
+      for (const { bytes } of pair.poll(b)) pair.deliver(a, bytes);
+      for (const { bytes } of answers) pair.deliver(a, bytes);
+      const replies = pair.poll(a).filter(({ transmit }) => transmit.tag === 0);
+      expectEqual("replies that have waited", replies.length, 8);
+      expectEqual("how our ping ends, whose answer came after them", endOf(a, query), "converged");
+    },
+  },
+  {
     name: "the same calls give the same outputs",
     rule: "determinism",
     run(stage) {
@@ -233,8 +248,13 @@ const failureCases: readonly MachineCase[] = [
       const { a } = pair;
       const silent = silentAddress(pair);
       const [failing, other] = [ping(pair, a, silent), ping(pair, a, silentAddress(pair, 2))];
-      const sent = pair.poll(a).find(({ transmit }) => transmit.path.remote.key === silent.key);
-      tell(pair, a, { type: "sendFailed", to: silent, tag: sent?.transmit.tag ?? 0, reason: "unreachable" });
+      const sent = pair.poll(a).filter(({ transmit }) => transmit.path.remote.key === silent.key);
+      tell(pair, a, {
+        type: "sendFailed",
+        to: silent,
+        tag: nth(sent, 0).transmit.tag,
+        reason: "unreachable",
+      });
       passAlone(pair, a, 500);
       pair.poll(a);
       expectEqual("how it ends", endOf(a, failing), "exhausted");
@@ -269,11 +289,11 @@ const failureCases: readonly MachineCase[] = [
       const pair = stage.pair();
       const { a, b } = pair;
       const query = ping(pair, a);
-      const [refused] = pair.poll(a);
+      const { tag } = nth(pair.poll(a), 0).transmit;
       tell(pair, a, {
         type: "sendFailed",
         to: b.address,
-        tag: refused?.transmit.tag ?? 0,
+        tag,
         reason: "queueFull",
       });
       expectEqual("how the ping ends", finish(pair, a, query).end, "converged");

@@ -1,6 +1,6 @@
 /** Time: rule 4, deadlines, and when a request begins. */
 import { NodeId } from "@kad/core";
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import type { Pair, PairMachine } from "../../pair.ts";
 import { type MachineCase, type MachineSide, of, passAlone, silentAddress, tell } from "./stage.ts";
 
@@ -134,8 +134,7 @@ export const timeCases: readonly MachineCase[] = [
       const pair = stage.strangers();
       const { a } = pair;
       a.machine.ping(pair.nowMs, { addresses: [silentAddress(pair)] });
-      const [sent] = pair.poll(a);
-      const tag = sent?.transmit.tag ?? 0;
+      const { tag } = nth(pair.poll(a), 0).transmit;
       expectThat("the request has a tag", tag > 0);
       tell(pair, a, { type: "deferred", tag });
       expectEqual("messages while it waits", passAlone(pair, a, 1_500).length, 0);

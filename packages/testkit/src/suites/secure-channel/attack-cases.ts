@@ -1,6 +1,6 @@
 /** What somebody on the path can do: change, forge, replay, lose, double and reorder packets. */
 import { copyBytes } from "@kad/core";
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { seededRandom } from "../../seeded-random.ts";
 import {
   bytesOf,
@@ -47,7 +47,7 @@ export const attackCases: readonly ChannelCase[] = [
     rule: "integrity",
     run(stage) {
       const [a, b] = stage.met();
-      const [packet = new Uint8Array(0)] = sealMany(stage, a, b, 1);
+      const packet = nth(sealMany(stage, a, b, 1), 0);
       if (stage.carries === "streams") {
         stage.open(b, a.address, flipped(packet, 8 * packet.length - 1));
         stage.open(b, a.address, packet);
@@ -82,7 +82,7 @@ export const attackCases: readonly ChannelCase[] = [
       const random = seededRandom(5);
       for (let flips = 0; flips < maxFlips; flips++) {
         const packet = random.below(sizes.length);
-        stage.exchange({ packet, bit: random.below(8 * (sizes[packet] ?? 1)) });
+        stage.exchange({ packet, bit: random.below(8 * nth(sizes, packet)) });
       }
     },
   },
@@ -95,7 +95,7 @@ export const attackCases: readonly ChannelCase[] = [
       const [a, b] = stage.met();
       const c = stage.side(2);
       const random = seededRandom(9);
-      const [real = new Uint8Array(0)] = sealMany(stage, a, b, 1);
+      const real = nth(sealMany(stage, a, b, 1), 0);
       const forged: Uint8Array[] = [];
       for (let i = 0; i < 300; i++) {
         const packet = i % 2 === 0 ? copyBytes(real) : new Uint8Array(random.below(300));
@@ -218,7 +218,7 @@ export const attackCases: readonly ChannelCase[] = [
     run(stage) {
       const [a, b] = stage.met();
       const packets = sealMany(stage, a, b, 3);
-      for (const i of [0, 2, 1, 2]) stage.open(b, a.address, packets[i] ?? new Uint8Array(0));
+      for (const i of [0, 2, 1, 2]) stage.open(b, a.address, nth(packets, i));
       expectEqual(
         "the messages",
         b.received.map(({ plaintext }) => numberOf(plaintext)),

@@ -1,6 +1,6 @@
 /** What a channel carries, from whom, and what it tells of it. */
 import { NodeId } from "@kad/core";
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { toHex } from "../../hex.ts";
 import { bytesOf, type ChannelCase, fatesOf, numberOf } from "./stage.ts";
 
@@ -44,7 +44,7 @@ export const messageCases: readonly ChannelCase[] = [
       }
       stage.send(b, c, bytesOf(2, 10), 0);
       stage.until("the answer arrives", () => c.received.length > 0);
-      expectThat("the id of who has answered", c.received[0]?.from.peer.equals(b.id) === true);
+      expectThat("the id of who has answered", nth(c.received, 0).from.peer.equals(b.id));
     },
   },
   {

@@ -11,7 +11,7 @@ import {
   type SocketAddress,
   type Transmit,
 } from "@kad/core";
-import { ExpectationError, expectEqual } from "../../expectations.ts";
+import { ExpectationError, expectEqual, nth } from "../../expectations.ts";
 import { Link } from "../../link.ts";
 import { poisonByte } from "../../poison.ts";
 import { type SeededRandom, seededRandom } from "../../seeded-random.ts";
@@ -301,13 +301,13 @@ export function bytesOf(number: number, length: number): Uint8Array {
 }
 
 export function numberOf(plaintext: Uint8Array): number {
-  return (plaintext[0] ?? 0) | ((plaintext[1] ?? 0) << 8);
+  return nth(plaintext, 0) | (nth(plaintext, 1) << 8);
 }
 
 /** A copy with one bit changed. */
 export function flipped(packet: Uint8Array, bit: number): Uint8Array {
   const changed = copyBytes(packet);
-  changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  changed[bit >> 3] = nth(changed, bit >> 3) ^ (1 << (bit & 7));
   return changed;
 }
 

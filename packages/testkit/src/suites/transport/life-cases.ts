@@ -1,7 +1,7 @@
 /** Opening, flushing, closing, and descriptors. */
 import { type AddressKind, addressKinds, ListenError, UsageError } from "@kad/core";
 import { shortPause } from "../../event-loop.ts";
-import { ExpectationError, expectEqual, expectRefusal, expectThat } from "../../expectations.ts";
+import { ExpectationError, expectEqual, expectRefusal, expectThat, nth } from "../../expectations.ts";
 import { Endpoint, isPolled, patterned, type TransportCase, type TransportTraits } from "./stage.ts";
 
 const beginning: readonly TransportCase[] = [
@@ -67,7 +67,7 @@ const beginning: readonly TransportCase[] = [
       a.send(b.url, patterned(2, 10));
       a.transport.flush();
       await stage.until("the messages arrive", () => b.messages.length === 2);
-      b.send((b.messages[0] as (typeof b.messages)[0]).from, patterned(3, 10));
+      b.send(nth(b.messages, 0).from, patterned(3, 10));
       b.transport.flush();
       await stage.until("the answer arrives", () => a.messages.length === 1);
     },

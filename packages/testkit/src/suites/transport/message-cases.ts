@@ -1,5 +1,5 @@
 /** What a transport does with the messages that it is given. */
-import { expectEqual, expectThat } from "../../expectations.ts";
+import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import type { TransportCase, TransportTraits } from "./stage.ts";
 import { patterned } from "./stage.ts";
 
@@ -16,14 +16,14 @@ export const messageCases: readonly TransportCase[] = [
       const [a, b] = await stage.two();
       a.say(b.url, Uint8Array.of(1, 2, 3));
       await stage.until("the message arrives", () => b.messages.length > 0);
-      expectEqual("the message", b.messages[0]?.bytes, Uint8Array.of(1, 2, 3));
-      const { from } = b.messages[0] as (typeof b.messages)[0];
+      expectEqual("the message", nth(b.messages, 0).bytes, Uint8Array.of(1, 2, 3));
+      const { from } = nth(b.messages, 0);
       b.say(from, Uint8Array.of(4));
       await stage.until("the answer arrives", () => a.messages.length > 0);
-      expectEqual("the answer", a.messages[0]?.bytes, Uint8Array.of(4));
+      expectEqual("the answer", nth(a.messages, 0).bytes, Uint8Array.of(4));
       a.say(b.url, Uint8Array.of(5));
       await stage.until("the next message arrives", () => b.messages.length > 1);
-      expectEqual("the next message", b.messages[1]?.bytes, Uint8Array.of(5));
+      expectEqual("the next message", nth(b.messages, 1).bytes, Uint8Array.of(5));
     },
   },
   {
@@ -33,24 +33,16 @@ export const messageCases: readonly TransportCase[] = [
       const [a, b] = await stage.two();
       a.say(b.url, Uint8Array.of(1));
       await stage.until("the message arrives", () => b.messages.length > 0);
-      const { from } = b.messages[0] as (typeof b.messages)[0];
+      const { from } = nth(b.messages, 0);
       b.say(from, Uint8Array.of(2));
       await stage.until("the answer arrives", () => a.messages.length > 0);
-      const answeredBy = a.messages[0]?.from;
+      const answeredBy = nth(a.messages, 0).from;
       if (stage.traits.carries === "datagrams") {
         expectEqual("where a datagram came from", [from.remote.key, from.dialable], [a.url, true]);
-        expectEqual(
-          "where an answer came from",
-          [answeredBy?.remote.key, answeredBy?.dialable],
-          [b.url, true],
-        );
+        expectEqual("where an answer came from", [answeredBy.remote.key, answeredBy.dialable], [b.url, true]);
       } else {
         expectEqual("whether one who has connected to us can be dialled there", from.dialable, false);
-        expectEqual(
-          "where an answer came from",
-          [answeredBy?.remote.key, answeredBy?.dialable],
-          [b.url, true],
-        );
+        expectEqual("where an answer came from", [answeredBy.remote.key, answeredBy.dialable], [b.url, true]);
       }
       if (from.local !== undefined) expectEqual("where it came to", from.local.key, b.url);
       expectThat(
@@ -82,7 +74,7 @@ export const messageCases: readonly TransportCase[] = [
       a.transport.flush();
       await stage.until("the messages arrive", () => b.messages.length === 20);
       for (const { bytes } of b.messages) {
-        const number = bytes[0] ?? 0;
+        const number = nth(bytes, 0);
         expectEqual("a message", bytes, patterned(number, 20 + number));
       }
     },
@@ -96,14 +88,14 @@ export const messageCases: readonly TransportCase[] = [
       for (let number = 1; number <= 20; number++) a.send(b.url, patterned(number, 50 - number));
       a.transport.flush();
       await stage.until("the messages arrive", () => b.messages.length === 20);
-      const found = b.messages.map(({ bytes }) => [bytes[0], bytes.length]).sort(byFirst);
+      const found = b.messages.map(({ bytes }) => [nth(bytes, 0), bytes.length]).sort(byFirst);
       expectEqual(
         "numbers and lengths",
         found,
         Array.from({ length: 20 }, (_, i) => [i + 1, 49 - i]),
       );
       for (const { bytes } of b.messages)
-        expectEqual("a message", bytes, patterned(bytes[0] ?? 0, bytes.length));
+        expectEqual("a message", bytes, patterned(nth(bytes, 0), bytes.length));
     },
   },
   {
@@ -121,7 +113,7 @@ export const messageCases: readonly TransportCase[] = [
       }
       expectEqual("how many messages", b.messages.length, fitting.length);
       for (const { bytes } of b.messages) {
-        const number = bytes[0] ?? 0;
+        const number = nth(bytes, 0);
         expectEqual(`the length of message ${number}`, bytes.length, fitting[number]);
         expectEqual(`message ${number}`, bytes, patterned(number, bytes.length));
       }
@@ -137,8 +129,8 @@ export const messageCases: readonly TransportCase[] = [
         a.say(b.url, patterned(number, length));
         await stage.until(`a message of ${length} bytes arrives`, () => b.messages.length > number);
         expectThat(
-          `the message of ${length} bytes is whole, and not ${b.messages[number]?.bytes.length} bytes`,
-          isEqual(b.messages[number]?.bytes, patterned(number, length)),
+          `the message of ${length} bytes is whole, and not ${nth(b.messages, number).bytes.length} bytes`,
+          isEqual(nth(b.messages, number).bytes, patterned(number, length)),
         );
       }
     },
@@ -152,7 +144,7 @@ export const messageCases: readonly TransportCase[] = [
       const [a, b] = await stage.two();
       a.say(b.url, new Uint8Array(0));
       await stage.until("the message arrives", () => b.messages.length > 0);
-      expectEqual("its length", b.messages[0]?.bytes.length, 0);
+      expectEqual("its length", nth(b.messages, 0).bytes.length, 0);
     },
   },
   {
@@ -218,17 +210,17 @@ export const messageCases: readonly TransportCase[] = [
       await stage.until("each arrives or fails", () => b.messages.length + failed() >= accepted);
       expectThat(`some of ${accepted} arrive`, b.messages.length > 0);
       for (const { bytes } of b.messages) {
-        expectThat("each is whole", isEqual(bytes, patterned(bytes[0] ?? 0, 10_000)));
+        expectThat("each is whole", isEqual(bytes, patterned(nth(bytes, 0), 10_000)));
       }
       expectEqual("arrived and failed", b.messages.length + failed(), accepted);
     },
   },
 ];
 
-function isEqual(a: Uint8Array | undefined, b: Uint8Array): boolean {
-  return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-function byFirst(a: readonly (number | undefined)[], b: readonly (number | undefined)[]): number {
-  return (a[0] ?? 0) - (b[0] ?? 0);
+function byFirst(a: readonly number[], b: readonly number[]): number {
+  return nth(a, 0) - nth(b, 0);
 }

@@ -13,7 +13,7 @@ import {
   type TransportSink,
 } from "@kad/core";
 import { type RunLoop, runtimeNowMs, shortPause } from "../../event-loop.ts";
-import { ExpectationError } from "../../expectations.ts";
+import { ExpectationError, nth } from "../../expectations.ts";
 import { poisonByte } from "../../poison.ts";
 import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
 
@@ -123,10 +123,7 @@ export class Endpoint implements TransportSink {
 
   /** Where it listens. */
   get url(): string {
-    const [address] = this.transport.localAddresses;
-    if (address === undefined)
-      throw new ExpectationError("expected: a transport that listens has a local address");
-    return address.key;
+    return nth(this.transport.localAddresses, 0).key;
   }
 
   /** Everything that it has heard or told, counted. */
@@ -155,7 +152,7 @@ export class Endpoint implements TransportSink {
 
   /** The first bytes of what has arrived, in its order. */
   get firstBytes(): number[] {
-    return this.messages.map(({ bytes }) => bytes[0] ?? -1);
+    return this.messages.map(({ bytes }) => nth(bytes, 0));
   }
 
   message(from: Path, bytes: Uint8Array): void {
