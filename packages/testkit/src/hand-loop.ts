@@ -3,7 +3,9 @@
  * to sleep while something of its nodes is unsent. For tests of plugins and of whatever else lives on a driver; and the
  * loop that the suite for event loops is tried on.
  */
+
 import { Driver, type InstantMs, TransportRouter } from "@kad/core";
+import type { CommandedMachine } from "./commanded-machine.ts";
 import { ExpectationError } from "./expectations.ts";
 import type { LoopHarness, LoopNode, LoopNodeOptions } from "./loop-harness.ts";
 import { MemoryNetwork, type MemoryTransport } from "./memory-network.ts";
@@ -22,13 +24,11 @@ const wallClockIntervalMs = 3_600_000;
 /** A loop that turns so often at one instant has nothing to do and does not know it. */
 const maxTurnsAtOnce = 100_000;
 
-export type LoopMachine = LoopNodeOptions["machine"];
-
-export interface HandNodeOptions<M extends LoopMachine> extends LoopNodeOptions {
+export interface HandNodeOptions<M extends CommandedMachine> extends LoopNodeOptions {
   readonly machine: M;
 }
 
-export interface HandNode<M extends LoopMachine> extends LoopNode {
+export interface HandNode<M extends CommandedMachine> extends LoopNode {
   /** The machine, watched: a command that no pump follows keeps the loop from sleeping. */
   readonly machine: M;
   close(): void;
@@ -68,7 +68,7 @@ export class HandLoop implements LoopHarness<MemoryTransport> {
   readonly openHandles = (): number => this.network.openTransports;
 
   /** Its transports must open without a promise. Give commands to the machine that comes back, inside `driver.run`. */
-  start<M extends LoopMachine>(options: HandNodeOptions<M>): HandNode<M> {
+  start<M extends CommandedMachine>(options: HandNodeOptions<M>): HandNode<M> {
     const { addresses, report } = options;
     const watch = new UnsentWatch();
     const machine = watch.machine(options.machine);

@@ -1,4 +1,5 @@
 /** `@kad/testkit`: the suites that every plug of a node must pass, and what they are made of. */
+export type { CommandedMachine } from "./commanded-machine.ts";
 export { type RunLoop, runEventLoop } from "./event-loop.ts";
 export { ExpectationError, expectEqual, expectRefusal, expectThat } from "./expectations.ts";
 export {
@@ -6,7 +7,6 @@ export {
   type HandLoopOptions,
   type HandNode,
   type HandNodeOptions,
-  type LoopMachine,
 } from "./hand-loop.ts";
 export { fromHex, toHex } from "./hex.ts";
 export { intercept } from "./intercept.ts";
@@ -14,7 +14,7 @@ export type { Arrival, LinkMessage, LinkScript } from "./link.ts";
 export { Link } from "./link.ts";
 export type { LoopHarness, LoopNode, LoopNodeOptions } from "./loop-harness.ts";
 export { MemoryNetwork, type MemoryNetworkOptions, MemoryTransport } from "./memory-network.ts";
-export { Pair, type PairMachine, type PairOptions, type PairSent, type PairSide } from "./pair.ts";
+export { Pair, type PairOptions, type PairSent, type PairSide } from "./pair.ts";
 export { poisonByte, poisonedTransport } from "./poison.ts";
 export type { Runner, TestBody } from "./runner.ts";
 export { seededNode } from "./seeded-node.ts";
@@ -63,4 +63,4 @@ export {
   transportSuite,
 } from "./suites/transport/index.ts";
 export { tinyId } from "./tiny-id.ts";
-export { type CommandedMachine, UnsentWatch } from "./unsent-watch.ts";
+export { UnsentWatch } from "./unsent-watch.ts";

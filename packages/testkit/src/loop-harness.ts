@@ -1,10 +1,11 @@
 /** What the suite for event loops is given. */
-import type { AddressTable, Commands, Driver, DriverOptions, Machine, NodeEvent, Transport } from "@kad/core";
+import type { AddressTable, Driver, DriverOptions, Transport } from "@kad/core";
+import type { CommandedMachine } from "./commanded-machine.ts";
 import type { RunLoop } from "./event-loop.ts";
 
 /** What an adapter's own function to run a node takes, by whatever name it has it. */
 export interface LoopNodeOptions<T extends Transport = Transport> extends DriverOptions {
-  readonly machine: Machine<NodeEvent> & Commands;
+  readonly machine: CommandedMachine;
   /** Not yet open; as `LoopHarness.transport` made them. */
   readonly transports: readonly T[];
   /** The table that the machine was given. */

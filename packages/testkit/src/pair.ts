@@ -2,13 +2,12 @@
  * Two machines on one clock, and a link between them that does what a script says. Everything is a function of the
  * options, and no real time passes. Borrowed buffers are overwritten with 0xAA after every call.
  */
+
 import {
   AddressTable,
-  type Commands,
   copyBytes,
   type InstantMs,
   KadNode,
-  type Machine,
   type NodeEvent,
   type NodeOptions,
   type QueryFinished,
@@ -16,14 +15,13 @@ import {
   type SocketAddress,
   type Transmit,
 } from "@kad/core";
+import type { CommandedMachine } from "./commanded-machine.ts";
 import { ExpectationError } from "./expectations.ts";
 import { Link, type LinkScript } from "./link.ts";
 import { poisonByte } from "./poison.ts";
 import { seededOptions } from "./seeded-node.ts";
 
-export type PairMachine = Machine<NodeEvent> & Commands;
-
-export interface PairOptions<M extends PairMachine = KadNode> {
+export interface PairOptions<M extends CommandedMachine = KadNode> {
   /** What the two are; by default a `KadNode` each. It may be a machine around one. */
   readonly machine?: (options: NodeOptions) => M;
   /** What becomes of each message; by default it arrives after 10 ms. */
@@ -46,7 +44,7 @@ export interface PairSent {
   readonly bytes: Uint8Array;
 }
 
-export interface PairSide<M extends PairMachine = KadNode> {
+export interface PairSide<M extends CommandedMachine = KadNode> {
   readonly machine: M;
   readonly address: SocketAddress;
   /** Polled so far, in their order. */
@@ -62,7 +60,7 @@ const defaultFinishMs = 120_000;
 /** Steps at one instant before it is called a livelock. */
 const maxStepsAtOnce = 10_000;
 
-export class Pair<M extends PairMachine = KadNode> {
+export class Pair<M extends CommandedMachine = KadNode> {
   nowMs: InstantMs = startMs;
   readonly addresses: AddressTable;
   /** Its script may be replaced at any time. */
@@ -78,7 +76,7 @@ export class Pair<M extends PairMachine = KadNode> {
       addresses = new AddressTable(),
       seed = 1,
     } = options;
-    const make = options.machine ?? ((node: NodeOptions) => new KadNode(node) as PairMachine as M);
+    const make = options.machine ?? ((node: NodeOptions) => new KadNode(node) as CommandedMachine as M);
     this.addresses = addresses;
     this.link = new Link(link);
     this.#into = new Uint8Array(maxBytes);

@@ -3,11 +3,10 @@
  * messages not polled, events not handed out, or a batch not flushed. A loop that sleeps over them sleeps until somebody
  * else wakes it.
  */
-import type { Commands, Machine, NodeEvent, SendOutcome, Transport } from "@kad/core";
-import { intercept } from "./intercept.ts";
 
-/** A node, or a channel around one. */
-export type CommandedMachine = Machine<NodeEvent> & Commands;
+import type { SendOutcome, Transport } from "@kad/core";
+import type { CommandedMachine } from "./commanded-machine.ts";
+import { intercept } from "./intercept.ts";
 
 /** Calls after which there may be something to send or to tell. */
 const inputs = [

@@ -5,17 +5,18 @@
  * One input at a time: the node is called for the input, then polled until it has nothing to say. What the loop calls
  * beside that, at whatever time, does not reach it, since a poll is a transition too.
  */
+
 import type { Address, InstantMs, NetworkEvent, NodeEvent, Path, Transmit } from "@kad/core";
+import type { CommandedMachine } from "../commanded-machine.ts";
 import { toHex } from "../hex.ts";
 import { intercept } from "../intercept.ts";
-import type { PairMachine } from "../pair.ts";
 import type { MachinePlayer } from "./machine-player.ts";
 import { plainOf } from "./plain.ts";
 import type { TraceStep, TraceTransmit } from "./trace.ts";
 
 export class Lockstep {
   /** For the loop. */
-  readonly machine: PairMachine;
+  readonly machine: CommandedMachine;
   /** Where everything that the node says goes to: the trace's addresses exist nowhere. */
   peer: Address | undefined;
   readonly #player: MachinePlayer;
@@ -29,7 +30,7 @@ export class Lockstep {
   constructor(player: MachinePlayer) {
     this.#player = player;
     const node = player.machine;
-    this.machine = intercept<PairMachine>(node, {
+    this.machine = intercept<CommandedMachine>(node, {
       handleNetworkEvent: (_nowMs, event) => this.#onNetworkEvent(event),
       handleTimeout: (nowMs) => {
         if (this.#step?.input.type === "timeout" && nowMs >= this.#dueAtMs) this.#apply();

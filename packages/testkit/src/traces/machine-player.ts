@@ -1,4 +1,5 @@
 /** Plays a trace on a machine, input by input, and says what came out. */
+
 import {
   type Address,
   AddressTable,
@@ -9,8 +10,8 @@ import {
   type NodeOptions,
   type SendFailure,
 } from "@kad/core";
+import type { CommandedMachine } from "../commanded-machine.ts";
 import { fromHex, toHex } from "../hex.ts";
-import type { PairMachine } from "../pair.ts";
 import { poisonByte } from "../poison.ts";
 import { sha256 } from "../sha256.ts";
 import { fromPlain, plainOf } from "./plain.ts";
@@ -58,11 +59,11 @@ const timeless: Readonly<Record<string, readonly string[]>> = {
 };
 
 export class MachinePlayer {
-  readonly machine: PairMachine;
+  readonly machine: CommandedMachine;
   readonly #addresses: AddressTable;
   readonly #into: Uint8Array;
 
-  constructor(machine: PairMachine, addresses: AddressTable, maxBytes: number) {
+  constructor(machine: CommandedMachine, addresses: AddressTable, maxBytes: number) {
     this.machine = machine;
     this.#addresses = addresses;
     this.#into = new Uint8Array(maxBytes);

@@ -7,14 +7,14 @@ import {
   type NodeOptions,
   type QueryFinished,
 } from "@kad/core";
-import { intercept, type MakeMachine, type PairMachine } from "../../src/index.ts";
+import { type CommandedMachine, intercept, type MakeMachine } from "../../src/index.ts";
 
 /** Core's node, but for some calls. */
 export const broken =
-  (instead: (node: KadNode, options: NodeOptions) => Partial<PairMachine>): MakeMachine =>
+  (instead: (node: KadNode, options: NodeOptions) => Partial<CommandedMachine>): MakeMachine =>
   (options) => {
     const node = new KadNode(options);
-    return intercept<PairMachine>(node, instead(node, options));
+    return intercept<CommandedMachine>(node, instead(node, options));
   };
 
 /** Changes events on their way out; `undefined` loses one. */

@@ -1,14 +1,16 @@
 /** How queries, and machines, end. */
+
 import { immutableRecord, NodeId, type QueryId, UsageError } from "@kad/core";
+import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectRefusal, expectThat, nth } from "../../expectations.ts";
-import type { Pair, PairMachine } from "../../pair.ts";
+import type { Pair } from "../../pair.ts";
 import { sha256 } from "../../sha256.ts";
 import { endsOf, type MachineCase, type MachineSide, of, silentAddress, text } from "./stage.ts";
 
 const value = immutableRecord(sha256, text("a value"));
 const elsewhere = NodeId.fromBytes(new Uint8Array(32).fill(0x99));
 
-type Command = (pair: Pair<PairMachine>, side: MachineSide) => QueryId;
+type Command = (pair: Pair<CommandedMachine>, side: MachineSide) => QueryId;
 
 /** Every command that begins a query. */
 const commands: Readonly<Record<string, Command>> = {
@@ -24,7 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
     machine.send(pair.nowMs, { addresses: [silentAddress(pair)] }, "talk", text("hello")),
 };
 
-function beginAll(pair: Pair<PairMachine>, side: MachineSide): QueryId[] {
+function beginAll(pair: Pair<CommandedMachine>, side: MachineSide): QueryId[] {
   return Object.values(commands).map((begin) => begin(pair, side));
 }
 
@@ -33,7 +35,7 @@ function countEnds(side: MachineSide, queries: readonly QueryId[]): number[] {
 }
 
 /** In the middle of everything: queries, replies and messages that wait, a timer. */
-function busyPair(pair: Pair<PairMachine>): QueryId[] {
+function busyPair(pair: Pair<CommandedMachine>): QueryId[] {
   const { a, b } = pair;
   a.machine.setProtocols(["talk"]);
   const queries = beginAll(pair, a);

@@ -1,9 +1,11 @@
 /** What a machine does with messages, and with what became of its own. */
+
 import { copyBytes, immutableRecord, MemoryRecordStore, UsageError } from "@kad/core";
+import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { toHex } from "../../hex.ts";
 import { intercept } from "../../intercept.ts";
-import type { Pair, PairMachine } from "../../pair.ts";
+import type { Pair } from "../../pair.ts";
 import { seededRandom } from "../../seeded-random.ts";
 import { sha256 } from "../../sha256.ts";
 import {
@@ -18,7 +20,7 @@ import {
   text,
 } from "./stage.ts";
 
-function ping(pair: Pair<PairMachine>, side: MachineSide, address = pair.peerOf(side).address): number {
+function ping(pair: Pair<CommandedMachine>, side: MachineSide, address = pair.peerOf(side).address): number {
   return side.machine.ping(pair.nowMs, { addresses: [address] });
 }
 
@@ -214,7 +216,7 @@ const deliveryCases: readonly MachineCase[] = [
     rule: "rule 2",
     run(stage) {
       const caught: unknown[] = [];
-      let machine: PairMachine | undefined;
+      let machine: CommandedMachine | undefined;
       const store = intercept(new MemoryRecordStore(), {
         put: () => {
           try {

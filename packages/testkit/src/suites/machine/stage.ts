@@ -1,7 +1,9 @@
 /** Where the cases for machines play: a pair of them, whose borrowed buffers are overwritten after every call. */
+
 import type { NetworkEvent, NodeEvent, NodeOptions, QueryFinished, QueryId, SocketAddress } from "@kad/core";
+import type { CommandedMachine } from "../../commanded-machine.ts";
 import { ExpectationError } from "../../expectations.ts";
-import { Pair, type PairMachine, type PairOptions, type PairSent, type PairSide } from "../../pair.ts";
+import { Pair, type PairOptions, type PairSent, type PairSide } from "../../pair.ts";
 import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
 
 /**
@@ -9,7 +11,7 @@ import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
  * (one that follows from a key is its own), but draws from the random source, and keeps records in the store, that it is
  * given.
  */
-export type MakeMachine = (options: NodeOptions) => PairMachine;
+export type MakeMachine = (options: NodeOptions) => CommandedMachine;
 
 export interface MachineSuiteOptions extends SuiteOptions {
   /** Golden traces to play, as parsed from the JSON files of `@kad/testkit/vectors`. */
@@ -17,7 +19,7 @@ export interface MachineSuiteOptions extends SuiteOptions {
 }
 
 export type MachineCase = SuiteCase<MachineStage, MachineSuiteOptions>;
-export type MachineSide = PairSide<PairMachine>;
+export type MachineSide = PairSide<CommandedMachine>;
 
 const second = 1_000;
 
@@ -31,12 +33,12 @@ export class MachineStage implements CaseStage {
   }
 
   /** Two that do not know each other. */
-  strangers(options: Omit<PairOptions<PairMachine>, "machine"> = {}): Pair<PairMachine> {
+  strangers(options: Omit<PairOptions<CommandedMachine>, "machine"> = {}): Pair<CommandedMachine> {
     return new Pair({ ...options, machine: this.make });
   }
 
   /** Two that know each other, some seconds later, with nothing under way. */
-  pair(options: Omit<PairOptions<PairMachine>, "machine"> = {}): Pair<PairMachine> {
+  pair(options: Omit<PairOptions<CommandedMachine>, "machine"> = {}): Pair<CommandedMachine> {
     const pair = this.strangers(options);
     const { end } = finish(
       pair,
@@ -52,7 +54,7 @@ export class MachineStage implements CaseStage {
 }
 
 /** Time passes until a query ends. */
-export function finish(pair: Pair<PairMachine>, side: MachineSide, query: QueryId): QueryFinished {
+export function finish(pair: Pair<CommandedMachine>, side: MachineSide, query: QueryId): QueryFinished {
   pair.run(120 * second, () => endsOf(side, query).length > 0);
   const [end] = endsOf(side, query);
   if (end === undefined) throw new ExpectationError(`expected: query ${query} ends within 120 s`);
@@ -71,17 +73,17 @@ export function of<T extends NodeEvent["type"]>(
 }
 
 /** An address at which nobody answers. */
-export function silentAddress(pair: Pair<PairMachine>, i = 1): SocketAddress {
+export function silentAddress(pair: Pair<CommandedMachine>, i = 1): SocketAddress {
   return pair.addresses.parse(`udp://10.9.${i}.1:4000`);
 }
 
 /** Tells one of them what the network did, at this instant. */
-export function tell(pair: Pair<PairMachine>, side: MachineSide, event: NetworkEvent): void {
+export function tell(pair: Pair<CommandedMachine>, side: MachineSide, event: NetworkEvent): void {
   side.machine.handleNetworkEvent(pair.nowMs, event);
 }
 
 /** Time passes for one of them alone, deadline by deadline, and nothing reaches it; what it then sends. */
-export function passAlone(pair: Pair<PairMachine>, side: MachineSide, forMs: number): PairSent[] {
+export function passAlone(pair: Pair<CommandedMachine>, side: MachineSide, forMs: number): PairSent[] {
   const endMs = pair.nowMs + forMs;
   const sent: PairSent[] = [];
   for (;;) {

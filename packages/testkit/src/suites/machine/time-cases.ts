@@ -1,7 +1,9 @@
 /** Time: rule 4, deadlines, and when a request begins. */
+
 import { NodeId } from "@kad/core";
+import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
-import type { Pair, PairMachine } from "../../pair.ts";
+import type { Pair } from "../../pair.ts";
 import { type MachineCase, type MachineSide, of, passAlone, silentAddress, tell } from "./stage.ts";
 
 const target = NodeId.fromBytes(new Uint8Array(32).fill(0x5a));
@@ -12,7 +14,7 @@ function timersOf({ events }: MachineSide): number[] {
 
 /** The next hour of deadlines, with a wall clock that shows so much after every 7 s. */
 function deadlinesWith(
-  pair: Pair<PairMachine>,
+  pair: Pair<CommandedMachine>,
   unixMs: ((step: number) => number) | undefined,
 ): (number | undefined)[] {
   const deadlines: (number | undefined)[] = [];
