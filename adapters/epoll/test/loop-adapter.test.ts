@@ -1,8 +1,12 @@
+import { createRequire } from "node:module";
 import { loopAdapterSuite, type MakeLoop } from "@kad/testkit";
 import { posixUdp } from "@kad/transport-udp/posix";
 import { describe, it } from "vitest";
 import { type EpollNode, epollNode } from "../src/index.ts";
 import { note, openDescriptors, whyNot } from "./epoll-nodes.ts";
+
+const read = createRequire(import.meta.url);
+const traces = ["client", "server"].map((name) => read(`@kad/testkit/vectors/trace-${name}.json`) as unknown);
 
 /** Nodes in loops of their own, which wait in turn, for a millisecond each. */
 function blocking(wait: "epoll" | "poll"): MakeLoop {
@@ -31,6 +35,6 @@ function blocking(wait: "epoll" | "poll"): MakeLoop {
 describe.skipIf(whyNot !== undefined)(`blocking loops in the suite for adapters${note}`, () => {
   if (whyNot !== undefined) return;
   for (const wait of ["epoll", "poll"] as const) {
-    loopAdapterSuite(blocking(wait), { name: wait, isSynchronous: true, runner: { describe, it } });
+    loopAdapterSuite(blocking(wait), { name: wait, isSynchronous: true, traces, runner: { describe, it } });
   }
 });

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { copyBytes } from "@kad/core";
 import { UnavailableError } from "@kad/native";
 import { loopAdapterSuite, type MakeLoop } from "@kad/testkit";
@@ -6,7 +7,9 @@ import { posixUdp } from "@kad/transport-udp/posix";
 import { describe, it } from "vitest";
 import { hostSocket, openPollNode, type PollNode, pollNode } from "../src/index.ts";
 
-const runner = { describe, it };
+const read = createRequire(import.meta.url);
+const traces = ["client", "server"].map((name) => read(`@kad/testkit/vectors/trace-${name}.json`) as unknown);
+const common = { traces, runner: { describe, it } };
 
 /** How a host turns a node, in each of the three styles. */
 const styles: readonly [string, (node: PollNode) => void][] = [
@@ -96,7 +99,7 @@ for (const [style, turn] of styles) {
       "an error of a transport that concerns no one message reaches report":
         "the host hands messages to the node itself, and not to its transport's sink",
     },
-    runner,
+    ...common,
   });
 }
 
@@ -109,7 +112,7 @@ describe.skipIf(whyNot !== undefined)(
       loopAdapterSuite(onPosixSockets(turn), {
         name: `posix sockets, with ${style}`,
         isSynchronous: true,
-        runner,
+        ...common,
       });
     }
   },
@@ -138,4 +141,4 @@ const onDgram: MakeLoop = () => {
   };
 };
 
-loopAdapterSuite(onDgram, { name: "dgram, called in every frame", runner });
+loopAdapterSuite(onDgram, { name: "dgram, called in every frame", ...common });
