@@ -1,5 +1,6 @@
+/** What is particular to a node; what every machine must do is tried in packages/testkit, by the suite for machines. */
 import { describe, expect, it } from "vitest";
-import { immutableRecord, type KadNode, type NodeEvent, type QueryId } from "../src/index.ts";
+import { immutableRecord, type KadNode, type QueryId } from "../src/index.ts";
 import { Network, sha256 } from "./pair.ts";
 import { numbered, Stage, type Stranger } from "./stage.ts";
 
@@ -51,40 +52,7 @@ function busy(): { stage: Stage; queries: QueryId[] } {
   return { stage, queries };
 }
 
-function drain(stage: Stage): NodeEvent[] {
-  stage.events.length = 0;
-  stage.poll();
-  return [...stage.events];
-}
-
 describe("a node that is closed", () => {
-  it("ends every query once, as closed, with what it had", () => {
-    const { stage, queries } = busy();
-    stage.node.close(stage.nowMs);
-    const ends = drain(stage).filter((event) => event.type === "queryFinished");
-    const byNumber = (a: number, b: number): number => a - b;
-    expect(ends.map(({ query }) => query).sort(byNumber)).toEqual([...queries].sort(byNumber));
-    for (const { end } of ends) expect(end).toBe("closed");
-    stage.node.close(stage.nowMs);
-    stage.pass(120_000);
-    expect(drain(stage)).toEqual([]);
-  });
-
-  it("lets what was queued still be polled: replies and events, in their order", () => {
-    const { stage } = busy();
-    expect(stage.node.stats().gauges.queuedReplies.used).toBe(5);
-    stage.node.close(stage.nowMs);
-    expect(stage.node.drained).toBe(false);
-    stage.events.length = 0;
-    const sent = stage.poll();
-    expect(sent).toHaveLength(5);
-    expect(sent.every(({ message }) => message.kind === "response" && message.body.type === "pong")).toBe(
-      true,
-    );
-    expect(stage.of("messageReceived")).toHaveLength(5);
-    expect(stage.node.drained).toBe(true);
-  });
-
   it("says nothing new: no request, no acknowledgement, no timer, whatever comes and however long it lasts", () => {
     const { stage } = busy();
     stage.node.close(stage.nowMs);
@@ -156,14 +124,6 @@ describe("a node that is closed", () => {
     const kept = ["peerHistories", "records", "recordBytes", "sources", "contacts"];
     for (const [name, { used }] of Object.entries(gauges))
       if (!kept.includes(name)) expect(used, name).toBe(0);
-  });
-
-  it("may be closed before anything has happened, or while it does nothing", () => {
-    const fresh = new Stage();
-    fresh.node.close(5);
-    expect(fresh.node.drained).toBe(true);
-    expect(fresh.node.nextDeadline()).toBeUndefined();
-    expect(fresh.poll()).toEqual([]);
   });
 
   it("is missed by others, and they get on", () => {

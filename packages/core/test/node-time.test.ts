@@ -1,3 +1,4 @@
+/** What is particular to a node; what every machine must do is tried in packages/testkit, by the suite for machines. */
 import { describe, expect, it } from "vitest";
 import type { KadNode, NetworkEvent } from "../src/index.ts";
 import { Network } from "./pair.ts";
@@ -54,62 +55,6 @@ describe("time", () => {
       expect(node.stats().gauges.queries.used).toBe(0);
     },
   );
-
-  it("that has not come changes nothing: early and repeated timeouts do nothing", () => {
-    const stage = new Stage();
-    stage.populate(3);
-    stage.node.findNode(stage.nowMs, numbered(9));
-    stage.poll();
-    const before = { stats: stage.node.stats(), deadline: stage.node.nextDeadline() };
-    expect(before.deadline?.atMs).toBeGreaterThan(stage.nowMs);
-    for (let i = 0; i < 5; i++) stage.node.handleTimeout(stage.nowMs);
-    expect(stage.poll()).toEqual([]);
-    expect({ stats: stage.node.stats(), deadline: stage.node.nextDeadline() }).toEqual(before);
-    const atMs = before.deadline?.atMs ?? 0;
-    stage.nowMs = atMs;
-    stage.node.handleTimeout(atMs);
-    stage.poll();
-    const after = { stats: stage.node.stats(), deadline: stage.node.nextDeadline() };
-    stage.node.handleTimeout(atMs);
-    expect(stage.poll()).toEqual([]);
-    expect({ stats: stage.node.stats(), deadline: stage.node.nextDeadline() }).toEqual(after);
-  });
-
-  it("is waited for with an instant and a reason, and always with one in the future once it has been handled", () => {
-    const stage = new Stage();
-    stage.populate(3);
-    for (let i = 0; i < 200; i++) {
-      const deadline = stage.node.nextDeadline();
-      if (deadline === undefined) throw new Error("a node always waits for something");
-      expect(deadline.atMs).toBeGreaterThanOrEqual(stage.nowMs);
-      expect(deadline.reason).toMatch(/^[a-zA-Z ]+$/);
-      stage.nowMs = deadline.atMs;
-      stage.node.handleTimeout(stage.nowMs);
-      stage.poll();
-    }
-  });
-
-  it("of the wall moves no deadline, wherever it stands and however it jumps", () => {
-    const run = (clock: (stage: Stage, step: number) => void): readonly unknown[] => {
-      const stage = new Stage();
-      stage.populate(3);
-      const deadlines: unknown[] = [];
-      for (let step = 0; step < 50; step++) {
-        clock(stage, step);
-        stage.poll();
-        deadlines.push(stage.node.nextDeadline());
-        stage.pass(7 * second);
-      }
-      return deadlines;
-    };
-    const without = run(() => undefined);
-    expect(run((stage) => wallClock(stage, 1.7e12 + stage.nowMs))).toEqual(without);
-    // Backwards, and forwards by less than a nap.
-    expect(run((stage, step) => wallClock(stage, 1.7e12 + stage.nowMs - step * minute))).toEqual(without);
-    expect(run((stage, step) => wallClock(stage, 1.7e12 + stage.nowMs + step * 14 * second))).toEqual(
-      without,
-    );
-  });
 });
 
 describe("a message that a layer below holds back", () => {
