@@ -190,6 +190,7 @@ export class Pair<M extends CommandedMachine = KadNode> {
   #send(side: PairSide<M>): boolean {
     const polled = this.poll(side);
     for (const { transmit, bytes } of polled) {
+      if (transmit.deferred) continue; // a layer in the stack holds it back: nothing is to be sent yet
       this.link.send(this.nowMs, side.address, transmit.path.remote, bytes);
     }
     return polled.length > 0;

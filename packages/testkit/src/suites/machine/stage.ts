@@ -1,6 +1,14 @@
 /** Where the cases for machines play: a pair of them, whose borrowed buffers are overwritten after every call. */
 
-import type { NetworkEvent, NodeEvent, NodeOptions, QueryFinished, QueryId, SocketAddress } from "@kad/core";
+import {
+  AddressTable,
+  type NetworkEvent,
+  type NodeEvent,
+  type NodeOptions,
+  type QueryFinished,
+  type QueryId,
+  type SocketAddress,
+} from "@kad/core";
 import type { CommandedMachine } from "../../commanded-machine.ts";
 import { ExpectationError } from "../../expectations.ts";
 import { Pair, type PairOptions, type PairSent, type PairSide } from "../../pair.ts";
@@ -16,6 +24,8 @@ export type MakeMachine = (options: NodeOptions) => CommandedMachine;
 export interface MachineSuiteOptions extends SuiteOptions {
   /** Golden traces to play, as parsed from the JSON files of `@kad/testkit/vectors`. */
   readonly traces?: readonly unknown[];
+  /** By how many bytes a stack makes each message longer: the table of addresses is told, as its user would. */
+  readonly overheadBytes?: number;
 }
 
 export type MachineCase = SuiteCase<MachineStage, MachineSuiteOptions>;
@@ -34,7 +44,8 @@ export class MachineStage implements CaseStage {
 
   /** Two that do not know each other. */
   strangers(options: Omit<PairOptions<CommandedMachine>, "machine"> = {}): Pair<CommandedMachine> {
-    return new Pair({ ...options, machine: this.make });
+    const addresses = new AddressTable({ overheadBytes: this.options.overheadBytes ?? 0 });
+    return new Pair({ addresses, ...options, machine: this.make });
   }
 
   /** Two that know each other, some seconds later, with nothing under way. */

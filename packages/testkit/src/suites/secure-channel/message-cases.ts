@@ -12,7 +12,7 @@ export const messageCases: readonly ChannelCase[] = [
       const [a, b] = stage.two();
       const lengths = [33, 0, 1, 2, 255, 256, stage.maxPlaintextBytes];
       for (const [number, length] of lengths.entries()) {
-        stage.send(a, b, bytesOf(number, length), 0);
+        stage.send(a, b, bytesOf(number, length), number + 1);
         stage.until(`a message of ${length} bytes arrives`, () => b.received.length > number);
         stage.send(b, a, bytesOf(number + 100, length), 0);
         stage.until(`an answer of ${length} bytes arrives`, () => a.received.length > number);
@@ -35,7 +35,7 @@ export const messageCases: readonly ChannelCase[] = [
     run(stage) {
       const [a, b] = stage.two();
       const c = stage.side(2);
-      for (const side of [a, c]) stage.send(side, b, bytesOf(1, 10), 0);
+      for (const side of [a, c]) stage.send(side, b, bytesOf(1, 10), 1);
       stage.until("the messages arrive", () => b.received.length === 2);
       for (const { from } of b.received) {
         const sender = from.remote.key === a.address.key ? a : c;
@@ -89,17 +89,15 @@ export const messageCases: readonly ChannelCase[] = [
     name: "hides what it carries: nothing of it is in a packet, and no two packets are alike",
     rule: "encryption",
     run(stage) {
-      const [a, b] = stage.two();
+      const [a, b] = stage.met();
       const secret = bytesOf(7, 60);
-      stage.send(a, b, secret, 0);
-      stage.until("the message arrives", () => b.received.length > 0);
       const handshake = [...a.packets, ...b.packets];
       for (let i = 0; i < 5; i++) {
         stage.send(a, b, secret, 0);
         stage.send(b, a, secret, 0);
         stage.run(1_000);
       }
-      expectEqual("how many have been carried", [b.received.length, a.received.length], [6, 5]);
+      expectEqual("how many have been carried", [b.received.length, a.received.length], [5, 5]);
       const packets = [...a.packets, ...b.packets];
       const shown = toHex(secret.subarray(10, 30));
       expectThat(
@@ -145,7 +143,6 @@ export const messageCases: readonly ChannelCase[] = [
         "to the address that it was for",
         a.events.every((event) => event.type !== "sendFailed" || event.to.key === b.address.key),
       );
-      expectEqual("what it waits for then", a.channel.nextDeadline(), undefined);
     },
   },
   {
