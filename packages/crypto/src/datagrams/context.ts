@@ -7,6 +7,7 @@ import type { Credentials } from "../credentials.ts";
 import type { HeldMessages } from "../held-messages.ts";
 import type { RandomSource } from "../provider.ts";
 import type { DatagramLimits } from "./limits.ts";
+import type { SessionMemory } from "./session-memory.ts";
 import type { SessionTable } from "./session-table.ts";
 import type { DatagramCounters } from "./stats.ts";
 
@@ -17,6 +18,7 @@ export interface DatagramContext {
   readonly limits: DatagramLimits;
   readonly counters: DatagramCounters;
   readonly table: SessionTable;
+  readonly memory: SessionMemory;
   readonly held: HeldMessages;
   readonly events: ChannelEvents;
   /** Whom limits count an address by; `undefined`: exempt. */

@@ -45,6 +45,7 @@ import {
 import { Renewal } from "./renewal.ts";
 import { Responder } from "./responder.ts";
 import { counterLimit, type Session } from "./session.ts";
+import { SessionMemory } from "./session-memory.ts";
 import { SessionTable } from "./session-table.ts";
 import { DatagramCounters, type DatagramRefusal, type DatagramStats, type PacketName } from "./stats.ts";
 import { amplification, Traffic } from "./traffic.ts";
@@ -107,9 +108,11 @@ export class DatagramChannel implements SecureChannel {
     const { maxSessions, maxSessionsPerPrefix, maxHeldMessages, maxHeldBytes } = limits;
     const counters = new DatagramCounters();
     const events = new ChannelEvents(2 * maxHeldMessages + spareEvents);
+    const memory = new SessionMemory();
     const table = new SessionTable({
       maxSessions,
       maxSessionsPerPrefix,
+      memory,
       onEnd: (session, end) => {
         counters.sessionsEnded[end]++;
         this.#responder.forget(session);
@@ -121,6 +124,7 @@ export class DatagramChannel implements SecureChannel {
       limits,
       counters,
       table,
+      memory,
       held: new HeldMessages(maxHeldMessages, maxHeldBytes),
       events,
       prefixOf: (address) => prefixOf(addresses, address),

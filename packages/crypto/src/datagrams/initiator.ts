@@ -216,7 +216,16 @@ export class Initiator {
     const { cid } = attempt;
     const { send, receive } = stage.noise.split();
     const path = { ...from, peer: stage.peer };
-    const session = new Session({ cid, remoteCid, isInitiator: true, path, nowMs, prefix: undefined });
+    const memory = this.#context.memory.take();
+    const session = new Session({
+      cid,
+      remoteCid,
+      isInitiator: true,
+      path,
+      nowMs,
+      memory,
+      prefix: undefined,
+    });
     session.setKeys(send, receive);
     this.#remove(attempt);
     counters.sessionsOpened.initiator++;

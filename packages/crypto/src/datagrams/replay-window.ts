@@ -4,15 +4,22 @@
  *
  * Asked before a packet is opened and written to only after: what is forged changes nothing.
  */
-const words = 16;
+import { windowWords } from "./session-memory.ts";
 
 /** Packets that may overtake each other. */
-export const windowPackets: number = (words - 1) * 32;
+export const windowPackets: number = (windowWords - 1) * 32;
 
 export class ReplayWindow {
-  readonly #bits: Uint32Array = new Uint32Array(words);
+  readonly #bits: Uint32Array;
+  readonly #at: number;
   /** One more than the largest counter seen. */
   #next = 0;
+
+  /** Lives in 16 words from `at` on, all zero. */
+  constructor(words: Uint32Array, at: number) {
+    this.#bits = words;
+    this.#at = at;
+  }
 
   /** Whether `counter` would be the largest so far. */
   isNewest(counter: number): boolean {
@@ -23,7 +30,7 @@ export class ReplayWindow {
   verdict(counter: number): "new" | "seen" | "tooOld" {
     if (counter >= this.#next) return "new";
     if (counter + windowPackets < this.#next) return "tooOld";
-    const word = this.#bits[(counter >>> 5) & (words - 1)] as number;
+    const word = this.#bits[this.#place(counter >>> 5)] as number;
     return (word & (1 << (counter & 31))) === 0 ? "new" : "seen";
   }
 
@@ -32,11 +39,15 @@ export class ReplayWindow {
     const word = counter >>> 5;
     if (counter >= this.#next) {
       const newest = this.#next === 0 ? -1 : (this.#next - 1) >>> 5;
-      const first = Math.max(newest + 1, word - words + 1);
-      for (let i = first; i <= word; i++) this.#bits[i & (words - 1)] = 0;
+      const first = Math.max(newest + 1, word - windowWords + 1);
+      for (let i = first; i <= word; i++) this.#bits[this.#place(i)] = 0;
       this.#next = counter + 1;
     }
-    const at = word & (words - 1);
-    this.#bits[at] = (this.#bits[at] as number) | (1 << (counter & 31));
+    const place = this.#place(word);
+    this.#bits[place] = (this.#bits[place] as number) | (1 << (counter & 31));
+  }
+
+  #place(word: number): number {
+    return this.#at + (word & (windowWords - 1));
   }
 }

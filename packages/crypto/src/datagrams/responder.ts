@@ -304,6 +304,7 @@ export class Responder {
       isInitiator: false,
       path: { ...from, peer },
       nowMs,
+      memory: this.#context.memory.take(),
       prefix: prefixOf(from.remote),
     });
     this.#accepting.set(session, { noise, key: name });

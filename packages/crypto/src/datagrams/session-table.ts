@@ -6,6 +6,7 @@
  */
 import type { InstantMs, NodeId } from "@kad/core";
 import type { PeerPath, Session } from "./session.ts";
+import type { SessionMemory } from "./session-memory.ts";
 
 /** Why a session has ended. */
 export type SessionEnd =
@@ -19,6 +20,8 @@ export type SessionEnd =
 export interface SessionTableOptions {
   readonly maxSessions: number;
   readonly maxSessionsPerPrefix: number;
+  /** Where the memory of ended sessions goes back to. */
+  readonly memory: SessionMemory;
   readonly onEnd: (session: Session, end: SessionEnd) => void;
 }
 
@@ -102,7 +105,6 @@ export class SessionTable {
   remove(session: Session, end: SessionEnd): void {
     if (session.isEnded) return;
     session.isEnded = true;
-    session.eraseKeys();
     this.#byCid.delete(session.cid);
     this.#unlink(session);
     const addressKey = session.path.remote.key;
@@ -114,6 +116,7 @@ export class SessionTable {
       else this.#byPrefix.delete(session.prefix);
     }
     this.#options.onEnd(session, end);
+    this.#options.memory.free(session.memory);
   }
 
   confirm(session: Session): void {

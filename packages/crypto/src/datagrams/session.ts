@@ -3,8 +3,10 @@
  *
  * Found by its cid alone, so that a peer whose address changes needs to do nothing.
  */
-import type { InstantMs, NodeId, Path } from "@kad/core";
+import { type InstantMs, InvariantError, type NodeId, type Path } from "@kad/core";
+import { keyBytes } from "../provider.ts";
 import { ReplayWindow } from "./replay-window.ts";
+import { type Slot, windowWords } from "./session-memory.ts";
 
 /** A path with the peer that was proven on it. */
 export type PeerPath = Path & { readonly peer: NodeId };
@@ -36,6 +38,8 @@ export interface SessionOptions {
   readonly isInitiator: boolean;
   readonly path: PeerPath;
   readonly nowMs: InstantMs;
+  /** The session's own until it has ended. */
+  readonly memory: Slot;
   /** The subnet it counts for; `undefined`: exempt, or begun by us. */
   readonly prefix: string | undefined;
 }
@@ -73,16 +77,18 @@ export class Session {
   isEnded = false;
   /** An empty message is due, by which the peer sees that we have the keys. */
   isConfirming = false;
-  readonly window: ReplayWindow = new ReplayWindow();
-  /** Ours to send with, then the peer's; one small array, which engines keep on their own heap. */
-  readonly #keys: Uint8Array = new Uint8Array(64);
+  readonly window: ReplayWindow;
+  /** The key to send with and the peer's stand behind the window. */
+  readonly memory: Slot;
 
-  constructor({ cid, remoteCid, isInitiator, path, nowMs, prefix }: SessionOptions) {
+  constructor({ cid, remoteCid, isInitiator, path, nowMs, memory, prefix }: SessionOptions) {
     this.cid = cid;
     this.remoteCid = remoteCid;
     this.isInitiator = isInitiator;
     this.prefix = prefix;
     this.path = path;
+    this.memory = memory;
+    this.window = new ReplayWindow(memory.words, memory.at);
     this.state = isInitiator ? "confirmed" : "accepting";
     this.createdAtMs = nowMs;
     this.lastReceivedAtMs = nowMs;
@@ -95,20 +101,28 @@ export class Session {
 
   /** Both are copied. */
   setKeys(send: Uint8Array, receive: Uint8Array): void {
-    this.#keys.set(send);
-    this.#keys.set(receive, 32);
+    const { bytes } = this.memory;
+    bytes.set(send, this.#keysAt);
+    bytes.set(receive, this.#keysAt + keyBytes);
   }
 
-  /** Copied byte by byte, since the view of a part would take the array off the engine's heap. */
-  readSendKey(into: Uint8Array): void {
-    for (let i = 0; i < 32; i++) into[i] = this.#keys[i] as number;
+  /** A view of the session's memory. */
+  get sendKey(): Uint8Array {
+    return this.#key(this.#keysAt);
   }
 
-  readReceiveKey(into: Uint8Array): void {
-    for (let i = 0; i < 32; i++) into[i] = this.#keys[32 + i] as number;
+  /** A view of the session's memory. */
+  get receiveKey(): Uint8Array {
+    return this.#key(this.#keysAt + keyBytes);
   }
 
-  eraseKeys(): void {
-    this.#keys.fill(0);
+  /** Once a session has ended, another one's keys may stand there. */
+  #key(at: number): Uint8Array {
+    if (this.isEnded) throw new InvariantError("a session was used after its end");
+    return this.memory.bytes.subarray(at, at + keyBytes);
+  }
+
+  get #keysAt(): number {
+    return 4 * (this.memory.at + windowWords);
   }
 }

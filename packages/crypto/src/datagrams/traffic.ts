@@ -15,7 +15,7 @@ import {
 } from "@kad/core";
 import { readU32, writeU32 } from "../bytes.ts";
 import { writeCounterNonce } from "../noise/nonce.ts";
-import { keyBytes, nonceBytes } from "../provider.ts";
+import { nonceBytes } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
 import {
   dataHeadBytes,
@@ -37,7 +37,6 @@ const nothing = new Uint8Array(0);
 export class Traffic {
   readonly #context: DatagramContext;
   readonly #onMoved: (session: Session) => void;
-  readonly #key: Uint8Array = new Uint8Array(keyBytes);
   readonly #nonce: Uint8Array = new Uint8Array(nonceBytes);
   readonly #toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
   readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
@@ -59,10 +58,9 @@ export class Traffic {
     writeU32(into, 5, session.sendCounter);
     this.#toSeal[0] = kind;
     this.#toSeal.set(body, 1);
-    session.readSendKey(this.#key);
     writeCounterNonce(this.#nonce, session.sendCounter++);
     credentials.provider.seal(
-      this.#key,
+      session.sendKey,
       this.#nonce,
       into.subarray(0, dataHeadBytes),
       this.#toSeal.subarray(0, 1 + body.length),
@@ -82,11 +80,10 @@ export class Traffic {
       counters.dropped[verdict === "seen" ? "dataRepeated" : "dataTooOld"]++;
       return undefined;
     }
-    session.readReceiveKey(this.#key);
     writeCounterNonce(this.#nonce, counter);
     const ad = wire.subarray(0, dataHeadBytes);
     const sealed = wire.subarray(dataHeadBytes);
-    const isOpen = credentials.provider.open(this.#key, this.#nonce, ad, sealed, this.#opened);
+    const isOpen = credentials.provider.open(session.receiveKey, this.#nonce, ad, sealed, this.#opened);
     if (!isOpen || counter === counterLimit) {
       session.failedOpens++;
       counters.dropped.dataForged++;
