@@ -57,6 +57,8 @@ export interface Transmit {
   readonly tag: number;
   /** A layer below holds it back (handshake, dial): a `sent` event will follow. */
   readonly deferred?: true;
+  /** The connection ends with this message, or at once when the message is empty. Only a secure channel over streams says so. */
+  readonly closes?: true;
 }
 
 /** The next instant at which the machine wants `handleTimeout`; the reason is for logs and tests only. */
