@@ -21,6 +21,10 @@ export class Fifo<T> {
     return true;
   }
 
+  peek(): T | undefined {
+    return this.#entries[this.#head];
+  }
+
   shift(): T | undefined {
     if (this.#head === this.#entries.length) return undefined;
     const entry = this.#entries[this.#head];

@@ -1,6 +1,7 @@
 /**
  * `@kad/crypto`: who a node is, and how it speaks to others so that nobody on the path reads, forges or replays it.
  */
+export { channelsByKind } from "./channels-by-kind.ts";
 export { Credentials, type CredentialsOptions } from "./credentials.ts";
 export {
   type DatagramChannel,
@@ -19,6 +20,10 @@ export type {
 export { type Identity, nodeIdOf, puzzleDifficulty, SeedIdentity } from "./identity.ts";
 export { Network, NetworkKey } from "./network.ts";
 export { nobleProvider } from "./noble-provider.ts";
+export type { Policy } from "./policy.ts";
 export type { CryptoProvider, Ed25519KeyPair, RandomSource, X25519KeyPair } from "./provider.ts";
 export { secure } from "./secure.ts";
+export type { StreamLimits } from "./streams/limits.ts";
+export type { StreamEnd, StreamGauge, StreamRefusal, StreamStats } from "./streams/stats.ts";
+export { type StreamChannel, type StreamChannelOptions, secureStreams } from "./streams/stream-channel.ts";
 export { systemRandom } from "./system-random.ts";

@@ -1,10 +1,11 @@
 /**
  * What the parts of a channel over datagrams share.
  */
-import type { Address, NodeId, Path } from "@kad/core";
+import type { Address } from "@kad/core";
 import type { ChannelEvents } from "../channel-events.ts";
 import type { Credentials } from "../credentials.ts";
 import type { HeldMessages } from "../held-messages.ts";
+import type { Policy } from "../policy.ts";
 import type { RandomSource } from "../provider.ts";
 import type { DatagramLimits } from "./limits.ts";
 import type { SessionMemory } from "./session-memory.ts";
@@ -24,7 +25,7 @@ export interface DatagramContext {
   /** Whom limits count an address by; `undefined`: exempt. */
   readonly prefixOf: (address: Address) => string | undefined;
   /** Whether the host wants to do with this peer; does not throw. */
-  readonly admits: (peer: NodeId, publicKey: Uint8Array, from: Path) => boolean;
+  readonly admits: Policy;
   /** A number that no session and no attempt has, and not 0. */
   readonly newCid: () => number;
 }

@@ -9,9 +9,7 @@ import {
   type AddressCodec,
   type ChannelEvent,
   type ChannelInput,
-  copyBytes,
   type Deadline,
-  HookError,
   type InstantMs,
   type NodeId,
   type OpenedMessage,
@@ -23,7 +21,9 @@ import {
 import { readU32 } from "../bytes.ts";
 import { ChannelEvents } from "../channel-events.ts";
 import type { Credentials } from "../credentials.ts";
+import { earliest } from "../deadlines.ts";
 import { type HeldMessage, HeldMessages } from "../held-messages.ts";
+import { guarded, type Policy } from "../policy.ts";
 import { prefixOf } from "../prefix.ts";
 import type { RandomSource } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
@@ -59,11 +59,8 @@ export interface DatagramChannelOptions {
   readonly random: RandomSource;
   /** Says which addresses limits do not count: those without a group. */
   readonly addresses: AddressCodec;
-  /**
-   * Whether to have anything to do with a peer whose handshake is good otherwise: an allow or deny list, a puzzle. Called
-   * inside a transition: it may not call channel or node. One that throws counts as `false`.
-   */
-  readonly admits?: (peer: NodeId, publicKey: Uint8Array, from: Path) => boolean;
+  /** Whether to have anything to do with a peer whose handshake is good otherwise. */
+  readonly admits?: Policy;
   readonly limits?: Partial<DatagramLimits>;
   /** The host's monotonic clock now. */
   readonly nowMs: InstantMs;
@@ -128,7 +125,7 @@ export class DatagramChannel implements SecureChannel {
       held: new HeldMessages(maxHeldMessages, maxHeldBytes),
       events,
       prefixOf: (address) => prefixOf(addresses, address),
-      admits: guarded(admits, (error) => events.error(new HookError("admits", error))),
+      admits: guarded(admits, events),
       newCid: () => this.#newCid(),
     };
     this.#context = context;
@@ -373,25 +370,3 @@ export class DatagramChannel implements SecureChannel {
 const closing = Uint8Array.of(0);
 /** Of messages that were refused at once. */
 const spareEvents = 1_024;
-
-function guarded(
-  admits: DatagramChannelOptions["admits"],
-  report: (error: unknown) => void,
-): DatagramContext["admits"] {
-  if (admits === undefined) return () => true;
-  return (peer, publicKey, from) => {
-    try {
-      return admits(peer, copyBytes(publicKey), from) === true;
-    } catch (error) {
-      report(error);
-      return false;
-    }
-  };
-}
-
-function earliest(...deadlines: readonly (readonly [InstantMs | undefined, string])[]): Deadline | undefined {
-  let first: Deadline | undefined;
-  for (const [atMs, reason] of deadlines)
-    if (atMs !== undefined && (first === undefined || atMs < first.atMs)) first = { atMs, reason };
-  return first;
-}

@@ -21,7 +21,8 @@ import type { HeldMessage } from "../held-messages.ts";
 import { nodeIdOf } from "../identity.ts";
 import { Handshake } from "../noise/handshake.ts";
 import { IK, withPsks } from "../noise/patterns.ts";
-import { drawSeed, type X25519KeyPair } from "../provider.ts";
+import { drawSeed } from "../provider.ts";
+import { type Attempt, type HandshakeStage, wants } from "./attempt.ts";
 import type { DatagramContext } from "./context.ts";
 import {
   acceptHeadBytes,
@@ -44,45 +45,6 @@ import {
   writeHello,
 } from "./packets.ts";
 import { Session } from "./session.ts";
-
-/** Waits for a CHALLENGE. */
-interface HelloStage {
-  readonly type: "hello";
-  /** Of others than wanted, or that could not be used. */
-  challenges: number;
-}
-
-/** Waits for the ACCEPT. */
-interface HandshakeStage {
-  readonly type: "handshake";
-  readonly peer: NodeId;
-  readonly noise: Handshake;
-  readonly packet: Uint8Array;
-  /** The message inside, until it has left for the first time. */
-  carried: HeldMessage | undefined;
-  readonly challengedAtMs: InstantMs;
-}
-
-interface Attempt {
-  readonly path: Path;
-  readonly endsAtMs: InstantMs;
-  /** A session with this peer is wanted though no message waits. */
-  wanted: NodeId | undefined;
-  readonly held: HeldMessage[];
-  /** Somebody else than who was wanted has answered. */
-  sawOther: boolean;
-  /** The peer whose ACCEPT it waits for has begun a session itself: without that ACCEPT it ends in silence. */
-  isServed: boolean;
-  cid: number;
-  ephemeral: X25519KeyPair;
-  /** The first 40 bytes of the HELLO. */
-  head: Uint8Array;
-  stage: HelloStage | HandshakeStage;
-  /** Of the stage's packet. */
-  sendings: number;
-  /** When it is sent again, or given up. */
-  nextAtMs: InstantMs;
-}
 
 /**
  * Each packet five times, the pauses doubling up to a bound, give or take a fifth: at 0, 0.4, 1.2, 2.4 and 3.6 s. With a
@@ -486,11 +448,4 @@ export class Initiator {
     this.#context.random.fill(byte);
     return (byte[0] as number) / 256;
   }
-}
-
-/** Whether a session with this peer would help anybody who waits. */
-function wants({ held, wanted, stage }: Attempt, peer: NodeId): boolean {
-  if (stage.type === "handshake" && stage.peer.equals(peer)) return true;
-  if (wanted?.equals(peer)) return true;
-  return held.some((message) => message.peer === undefined || message.peer.equals(peer));
 }

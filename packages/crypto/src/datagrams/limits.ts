@@ -1,7 +1,7 @@
 /**
  * Bounds of the secure channel over datagrams (WIRE.md §3). Every number that a host may change stands here.
  */
-import { UsageError } from "@kad/core";
+import { resolveSpecs, type Spec } from "../limit-specs.ts";
 
 export interface DatagramLimits {
   /** Sessions at once; about 1 kB each. 1 to 1,048,576; 2,048. */
@@ -34,12 +34,6 @@ export interface DatagramLimits {
   readonly resetsPerSecond: number;
 }
 
-interface Spec {
-  readonly value: number;
-  readonly min: number;
-  readonly max: number;
-}
-
 const specs: Readonly<Record<keyof DatagramLimits, Spec>> = {
   maxSessions: { value: 2_048, min: 1, max: 2 ** 20 },
   maxSessionsPerPrefix: { value: 16, min: 1, max: 2 ** 20 },
@@ -62,22 +56,5 @@ export function resolveDatagramLimits(
   given: Partial<DatagramLimits>,
   defaults: Partial<DatagramLimits>,
 ): DatagramLimits {
-  const resolved: Record<string, number> = {};
-  for (const [name, { value, min, max }] of Object.entries(specs) as [keyof DatagramLimits, Spec][]) {
-    const chosen = given[name] ?? defaults[name] ?? value;
-    if (!(Number.isInteger(chosen) && chosen >= min && chosen <= max)) {
-      throw new UsageError(
-        "invalidOption",
-        `limits.${name}: ${String(chosen)}; allowed is a whole number from ${min} to ${max}`,
-      );
-    }
-    resolved[name] = chosen;
-  }
-  for (const name of Object.keys(given)) {
-    if (!(name in specs)) {
-      const known = Object.keys(specs).join(", ");
-      throw new UsageError("invalidOption", `limits.${name}: there is no such limit; there are ${known}`);
-    }
-  }
-  return Object.freeze(resolved) as unknown as DatagramLimits;
+  return resolveSpecs(specs, given, defaults);
 }

@@ -3,6 +3,7 @@
  */
 import type { Gauge } from "@kad/core";
 import type { CertificateFault } from "../certificate-checker.ts";
+import { zeroes } from "../counters.ts";
 import type { SessionEnd } from "./session-table.ts";
 
 /** Why a packet that arrived was dropped. */
@@ -165,8 +166,4 @@ export class DatagramCounters {
       gauges,
     };
   }
-}
-
-function zeroes<K extends string>(names: readonly K[]): Record<K, number> {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
 }
