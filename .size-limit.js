@@ -30,13 +30,40 @@ const budgets = [
     limit: "5 kB",
     ignore: ["@kad/core", "ws"],
   },
+  {
+    name: "@kad/loop-browser, beside core",
+    folder: "adapters/browser",
+    limit: "1.2 kB",
+    ignore: ["@kad/core"],
+  },
   { name: "@kad/loop-node, beside core", folder: "adapters/node", limit: "950 B", ignore: ["@kad/core"] },
   { name: "@kad/loop-poll, beside core", folder: "adapters/poll", limit: "2 kB", ignore: ["@kad/core"] },
   { name: "@kad/cli", folder: "packages/cli", limit: "107 kB" },
 ];
 
-export default budgets.map(({ folder, ...budget }) => ({
-  ...budget,
-  path: `${folder}/dist/index.js`,
-  modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "node" }),
-}));
+/** What a page loads, as pages load it: with gzip. */
+const page = {
+  name: "a node in a page: core, its loop and WebSocket",
+  gzip: true,
+  limit: "53 kB",
+  path: [
+    "packages/core/dist/index.js",
+    "adapters/browser/dist/index.js",
+    "packages/transport-websocket/dist/browser/index.js",
+  ],
+  import: {
+    "packages/core/dist/index.js": "{ KadNode, AddressTable, NodeId }",
+    "adapters/browser/dist/index.js": "{ runNode }",
+    "packages/transport-websocket/dist/browser/index.js": "{ webSocket }",
+  },
+  modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "browser" }),
+};
+
+export default [
+  page,
+  ...budgets.map(({ folder, ...budget }) => ({
+    ...budget,
+    path: `${folder}/dist/index.js`,
+    modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "node" }),
+  })),
+];

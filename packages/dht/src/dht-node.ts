@@ -55,12 +55,15 @@ import { type GetResult, type PutResult, Records } from "./records.ts";
 import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
+import type { NodeConnections } from "./transports.ts";
 
 export interface DhtNodeStats extends NodeStats {
   /** Promises over queries that have not settled. */
   readonly operations: Gauge;
   readonly driver: DriverStats;
   readonly links: readonly LinkStats[];
+  /** Of the transports that keep connections. */
+  readonly connections: NodeConnections;
 }
 
 export interface BootstrapOptions {
@@ -165,9 +168,15 @@ export class DhtNode extends DhtEventTarget {
 
   /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
   stats(): DhtNodeStats {
-    const { machine, limits, running } = this.#stack;
+    const { machine, limits, running, connections } = this.#stack;
     const operations = { used: this.#queries.size + this.#withdrawals.size, limit: limits.maxQueries };
-    return { ...machine.stats(), operations, driver: running.driver.stats(), links: running.router.stats() };
+    return {
+      ...machine.stats(),
+      operations,
+      driver: running.driver.stats(),
+      links: running.router.stats(),
+      connections: connections(),
+    };
   }
 
   /**

@@ -58,3 +58,4 @@ export type { GetResult, PutResult } from "./records.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
 export type { FindResult, StreamingFind } from "./streaming-find.ts";
 export type { StreamingQuery } from "./streaming-query.ts";
+export type { NodeConnections, Scheme } from "./transports.ts";

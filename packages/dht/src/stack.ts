@@ -6,7 +6,7 @@ import { type RunningNode, runNode } from "@kad/loop-node";
 import { RandomPool, sha256 } from "./hash.ts";
 import { keyBytes } from "./key.ts";
 import { type CreateNodeOptions, defined } from "./options.ts";
-import { transportsOf } from "./transports.ts";
+import { type NodeConnections, transportsOf } from "./transports.ts";
 
 export interface Stack {
   readonly machine: KadNode;
@@ -15,6 +15,7 @@ export interface Stack {
   readonly running: RunningNode;
   /** Whether others are to reach this node. */
   readonly isListening: boolean;
+  readonly connections: () => NodeConnections;
 }
 
 /**
@@ -28,7 +29,7 @@ export async function openStack(
   const { exempt = [], ...given } = options.limits ?? {};
   const limits = resolveLimits(given);
   const addresses = new AddressTable({ exempt });
-  const { transports, isListening } = await transportsOf(options);
+  const { transports, isListening, connections } = await transportsOf(options);
   const random = new RandomPool();
   const machine = new KadNode({
     id: options.id ?? randomId(random),
@@ -40,7 +41,7 @@ export async function openStack(
     ...defined({ store: options.store, validators: options.validators }),
   });
   const running = await runNode({ machine, transports, addresses, ...hooks });
-  return { machine, addresses, limits, running, isListening };
+  return { machine, addresses, limits, running, isListening, connections };
 }
 
 function randomId(random: RandomPool): NodeId {

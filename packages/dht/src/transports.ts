@@ -5,10 +5,12 @@
  * Transports of streams are loaded when they are needed.
  */
 import { networkInterfaces } from "node:os";
-import { type Transport, UsageError } from "@kad/core";
+import { type ConnectionStats, type Transport, UsageError } from "@kad/core";
+import type { TcpTransport } from "@kad/transport-tcp";
 import { udp } from "@kad/transport-udp";
+import type { WebSocketTransport } from "@kad/transport-websocket";
 import { describe } from "./key.ts";
-import type { CreateNodeOptions } from "./options.ts";
+import { type CreateNodeOptions, defined } from "./options.ts";
 import type { SeedInput } from "./seed-resolver.ts";
 
 /** In the order in which others are told to try them: what needs no connection in front. */
@@ -17,8 +19,15 @@ const schemes = ["udp", "tcp", "ws", "wss"] as const;
 /** What stands in front of an address. */
 export type Scheme = (typeof schemes)[number];
 
+/** Counters and gauges of what keeps connections; absent where the node has no such transport. */
+export interface NodeConnections {
+  readonly tcp?: ConnectionStats;
+  readonly webSocket?: ConnectionStats;
+}
+
 export interface NodeTransports {
   readonly transports: readonly Transport[];
+  readonly connections: () => NodeConnections;
   /** Whether others are to reach this node. */
   readonly isListening: boolean;
 }
@@ -34,18 +43,29 @@ export async function transportsOf(options: CreateNodeOptions): Promise<NodeTran
   if (used.size === 0 && own.length === 0) used.add("udp");
   const transports: Transport[] = [];
   if (used.has("udp")) transports.push(udp({ ...options.udp, listen: udpUrls(urls("udp")) }));
-  if (used.has("tcp")) {
-    const { tcp } = await import("@kad/transport-tcp");
-    transports.push(tcp({ ...options.tcp, listen: urls("tcp") }));
-  }
-  if (used.has("ws") || used.has("wss")) {
-    const { webSocket } = await import("@kad/transport-websocket");
-    transports.push(webSocket({ ...options.webSocket, listen: urls("ws", "wss") }));
-  }
+  const overTcp = used.has("tcp") ? await openTcp(options, urls("tcp")) : undefined;
+  const overWeb =
+    used.has("ws") || used.has("wss") ? await openWebSocket(options, urls("ws", "wss")) : undefined;
+  if (overTcp !== undefined) transports.push(overTcp);
+  if (overWeb !== undefined) transports.push(overWeb);
   return {
     transports: [...transports, ...own],
+    connections: () => defined({ tcp: overTcp?.stats, webSocket: overWeb?.stats }),
     isListening: listen.length > 0 || (own.length > 0 && mode === "server"),
   };
+}
+
+async function openTcp(options: CreateNodeOptions, listen: readonly string[]): Promise<TcpTransport> {
+  const { tcp } = await import("@kad/transport-tcp");
+  return tcp({ ...options.tcp, listen });
+}
+
+async function openWebSocket(
+  options: CreateNodeOptions,
+  listen: readonly string[],
+): Promise<WebSocketTransport> {
+  const { webSocket } = await import("@kad/transport-websocket");
+  return webSocket({ ...options.webSocket, listen });
 }
 
 function listenUrls({ listen = [] }: CreateNodeOptions): readonly string[] {

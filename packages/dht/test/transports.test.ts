@@ -93,7 +93,12 @@ describe("several transports in one node", () => {
   it("are all told to others, the first of each in front", async () => {
     const node = await net.open({ listen: everything });
     expect(schemesOf(node.addresses)).toEqual(["udp", "tcp", "ws"]);
-    expect(node.stats().links.map(({ kind }) => kind)).toEqual(["udp4", "tcp4", "ws", "wss"]);
+    const { links, connections } = node.stats();
+    expect(links.map(({ kind }) => kind)).toEqual(["udp4", "tcp4", "ws", "wss"]);
+    expect(connections).toMatchObject({
+      tcp: { accepted: { used: 0 } },
+      webSocket: { accepted: { used: 0 } },
+    });
   });
 
   it("let nodes that share no transport find each other's values through one that has all", async () => {

@@ -1,0 +1,99 @@
+/** A node inside a page: core, the page's event loop and its WebSocket, and promises over the node's queries. */
+
+import {
+  AddressTable,
+  type Contact,
+  immutableRecord,
+  KadNode,
+  NodeId,
+  type QueryFinished,
+  type QueryId,
+} from "@kad/core";
+import { type RunningNode, runNode } from "@kad/loop-browser";
+import { webSocket } from "@kad/transport-websocket/browser";
+import { sha256 } from "@noble/hashes/sha2.js";
+
+export class PageNode {
+  readonly #machine: KadNode;
+  readonly #addresses: AddressTable;
+  readonly #running: RunningNode;
+  readonly #ends: Map<QueryId, (end: QueryFinished) => void>;
+
+  private constructor(
+    machine: KadNode,
+    addresses: AddressTable,
+    running: RunningNode,
+    ends: Map<QueryId, (end: QueryFinished) => void>,
+  ) {
+    this.#machine = machine;
+    this.#addresses = addresses;
+    this.#running = running;
+    this.#ends = ends;
+  }
+
+  static async start(): Promise<PageNode> {
+    const addresses = new AddressTable();
+    const random = {
+      fill: (into: Uint8Array) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+    };
+    const id = NodeId.fromBytes(crypto.getRandomValues(new Uint8Array(32)));
+    const machine = new KadNode({ id, random, sha256, addresses, mode: "client" });
+    const ends = new Map<QueryId, (end: QueryFinished) => void>();
+    const running = await runNode({
+      machine,
+      addresses,
+      transports: [webSocket()],
+      onEvent(event) {
+        if (event.type !== "queryFinished") return;
+        ends.get(event.query)?.(event);
+        ends.delete(event.query);
+      },
+    });
+    return new PageNode(machine, addresses, running, ends);
+  }
+
+  get id(): string {
+    return this.#machine.id.toHex();
+  }
+
+  get contacts(): number {
+    return this.#machine.table.size;
+  }
+
+  /** Joins through a node that listens at a `ws://` or `wss://` URL, and says who that is. */
+  async join(url: string): Promise<Contact> {
+    const seed = { addresses: [this.#addresses.parse(url)] };
+    const { result } = await this.#query((nowMs) => this.#machine.ping(nowMs, seed));
+    if (result.type !== "pong" || result.contact === undefined) throw new Error(`${url} does not answer`);
+    const { contact } = result;
+    await this.#query((nowMs) => this.#machine.bootstrap(nowMs, [contact]));
+    return contact;
+  }
+
+  /** Stores a value on others, and returns its key. */
+  async put(text: string): Promise<string> {
+    const record = immutableRecord(sha256, new TextEncoder().encode(text));
+    const { result } = await this.#query((nowMs) => this.#machine.put(nowMs, record, { keep: false }));
+    if (result.type !== "stored" || result.accepted === 0) throw new Error("nobody has taken it");
+    return record.key.toHex();
+  }
+
+  /** `undefined`: nobody has it. */
+  async get(key: string): Promise<string | undefined> {
+    const { result } = await this.#query((nowMs) => this.#machine.get(nowMs, NodeId.fromHex(key)));
+    const body = result.type === "value" ? result.record?.body : undefined;
+    return body && new TextDecoder().decode(body);
+  }
+
+  /** A message, and its reply; `undefined` where none came. */
+  async ask(to: Contact, protocol: string, body: Uint8Array): Promise<Uint8Array | undefined> {
+    const { result } = await this.#query((nowMs) => this.#machine.send(nowMs, to, protocol, body));
+    return result.type === "reply" ? result.body : undefined;
+  }
+
+  #query(begin: (nowMs: number) => QueryId): Promise<QueryFinished> {
+    return new Promise((resolve) => {
+      this.#running.driver.run((nowMs) => this.#ends.set(begin(nowMs), resolve));
+    });
+  }
+}
