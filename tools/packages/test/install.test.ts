@@ -45,12 +45,13 @@ afterAll(async () => {
 });
 
 describe("the packages, installed in an empty project", () => {
-  it("bring nothing else but the primitives of cryptography", async () => {
+  it("bring nothing else but the primitives of cryptography, and ws", async () => {
     expect(await readdir(join(project.folder, "node_modules"))).toEqual([
       ".bin",
       ".package-lock.json",
       "@kad",
       "@noble",
+      "ws",
     ]);
     expect(await readdir(join(project.folder, "node_modules/.bin"))).toEqual(["kad"]);
   });

@@ -1,7 +1,6 @@
 /**
  * One WebSocket of the `ws` package, of a server or of a client, below core's `Connections`.
  */
-import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { CloseReason, Connection } from "@kad/core";
 import type { RawData, WebSocket } from "ws";
@@ -22,11 +21,13 @@ export class WsSocket implements ReferencedSocket {
   connection!: Connection;
   readonly #owner: WebSocketOwner;
   readonly #webSocket: WebSocket;
-  /** Below the WebSocket; `undefined` until the server has agreed. */
+  /** Below the WebSocket; `undefined` until the server has agreed, and in Bun, whose `ws` shows none. */
   #raw: Socket | undefined;
   /** Copies of what this turn has said, or what waits until the kernel takes the turn before. */
   #gathered: Buffer[] = [];
   #gatheredBytes = 0;
+  /** Whether the socket below tells of each chunk; where it does not, only whole messages are seen. */
+  #tellsChunks = false;
   /** In the chunk at hand. */
   #messages = 0;
   #controls = 0;
@@ -40,14 +41,14 @@ export class WsSocket implements ReferencedSocket {
     this.#owner = owner;
     this.#webSocket = webSocket;
     webSocket.on("message", (data, isBinary) => this.#onMessage(data, isBinary));
-    webSocket.on("ping", () => this.#controls++);
-    webSocket.on("pong", () => this.#controls++);
+    webSocket.on("ping", () => this.#onControl());
+    webSocket.on("pong", () => this.#onControl());
     webSocket.on("error", (error) => this.#onError(error));
     webSocket.on("close", (code) => this.#onClose(code));
     if (raw !== undefined) this.#watch(raw);
     else {
-      webSocket.once("upgrade", ({ socket }: IncomingMessage) => {
-        this.#raw = socket;
+      webSocket.once("upgrade", ({ socket }: { readonly socket?: Socket | null }) => {
+        this.#raw = socket ?? undefined;
       });
       webSocket.once("open", () => this.#onOpen());
     }
@@ -154,9 +155,16 @@ export class WsSocket implements ReferencedSocket {
     const { buffer, byteOffset, byteLength } = data as Buffer;
     if (byteLength === 0) return; // nothing that anybody could mean
     this.#owner.connections.received(this.connection, new Uint8Array(buffer, byteOffset, byteLength));
+    if (!this.#tellsChunks) this.#hear(1, undefined);
+  }
+
+  #onControl(): void {
+    this.#controls++;
+    if (!this.#tellsChunks) this.#hear(0, undefined);
   }
 
   readonly #onChunk = (chunk: Buffer): void => {
+    this.#tellsChunks = true;
     if (!this.connection.isOpen) return;
     const messages = this.#messages;
     const isControl = messages === 0 && this.#controls > 0;
@@ -165,10 +173,13 @@ export class WsSocket implements ReferencedSocket {
     // What follows the last message of a chunk is not known here; a chunk that brings none belongs to one under way.
     if (messages > 0) this.#unfinishedBytes = 0;
     else if (!isControl) this.#unfinishedBytes += chunk.length;
-    const heldBytes = this.#unfinishedBytes > 0 ? this.#unfinishedBytes : undefined;
+    this.#hear(messages, this.#unfinishedBytes > 0 ? this.#unfinishedBytes : undefined);
+  };
+
+  #hear(messages: number, heldBytes: number | undefined): void {
     this.#owner.connections.heard(performance.now(), this.connection, messages, heldBytes);
     this.#owner.touched();
-  };
+  }
 
   /** `ws` closes it by itself, with the code that fits. */
   #onError(error: Error & { readonly code?: string }): void {
