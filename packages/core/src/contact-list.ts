@@ -80,6 +80,11 @@ export class ContactList {
     return this.#number(index, lastSeen);
   }
 
+  /** Unanswered requests since it last answered. */
+  failuresAt(index: number): number {
+    return this.#number(index, record) >> 1;
+  }
+
   isIncomingOnly(index: number): boolean {
     return (this.#number(index, record) & 1) !== 0;
   }
@@ -88,7 +93,7 @@ export class ContactList {
     return {
       contact: this.contactAt(index),
       lastSeenMs: this.lastSeenMsAt(index),
-      failures: this.#number(index, record) >> 1,
+      failures: this.failuresAt(index),
       incomingOnly: this.isIncomingOnly(index),
       addedAtMs: this.#number(index, addedAt),
     };
@@ -131,7 +136,7 @@ export class ContactList {
 
   /** It has not answered; returns how often in a row. */
   onFailed(index: number): number {
-    const failures = (this.#number(index, record) >> 1) + 1;
+    const failures = this.failuresAt(index) + 1;
     this.#numbers[index * numbersEach + record] = this.#number(index, record) + 2;
     return failures;
   }

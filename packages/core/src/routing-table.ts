@@ -282,10 +282,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
 
   /** Up to `count` contacts that have not answered since they last did, least recently heard first. */
   failing(count: number): Contact[] {
-    const failing: BucketEntry[] = [];
-    for (const { entries } of this.#buckets)
-      for (const entry of entries) if (entry.failures > 0) insertBySeen(failing, entry, count);
-    return failing.map(({ contact }) => contact);
+    return this.#leastRecent(count, (entries, index) => entries.failuresAt(index) > 0);
   }
 
   /** Whether an id belongs to our own neighbourhood: the last bucket, or the one before, which has split from it last. */
@@ -295,14 +292,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
 
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
   stalest(sinceMs: InstantMs, count: number): Contact[] {
-    const stale = new ContactList();
-    for (const { entries } of this.#buckets) {
-      for (let i = 0; i < entries.length && entries.lastSeenMsAt(i) <= sinceMs; i++) {
-        stale.insert(entries.entryAt(i));
-        if (stale.length > count) stale.remove(count);
-      }
-    }
-    return stale.toArray();
+    return this.#leastRecent(count, (entries, index) => entries.lastSeenMsAt(index) <= sinceMs);
   }
 
   /**
@@ -393,6 +383,19 @@ export class RoutingTable implements ReadonlyRoutingTable {
   }
 
   /** Appends the bucket's contacts to `nearest` sorted by distance, up to `count` in all. */
+  /** Up to `count` of those that `is` says, least recently heard first. */
+  #leastRecent(count: number, is: (entries: ContactList, index: number) => boolean): Contact[] {
+    const found = new ContactList();
+    for (const { entries } of this.#buckets) {
+      for (let i = 0; i < entries.length; i++) {
+        if (!is(entries, i)) continue;
+        found.insert(entries.entryAt(i));
+        if (found.length > count) found.remove(count);
+      }
+    }
+    return found.toArray();
+  }
+
   #gather(
     { entries }: KBucket,
     target: NodeId,
