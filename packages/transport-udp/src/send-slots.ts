@@ -4,84 +4,83 @@
  * A copy is made of every datagram, since `dgram` does not keep "borrowed until send returns": where the kernel has no
  * room, libuv reads the buffer later (and without a synchronous `lookup`, it always does). Copying 200 bytes costs about
  * a hundredth of the send. Slots are made when first needed, and each brings its own callback: a send allocates nothing
- * here.
+ * here. Those that are free wait for any transport of the process: an idle one holds none.
  */
 import type { SocketAddress } from "@kad/core";
+import { maxDatagramBytes } from "./udp-options.ts";
 
-/** Free slots that are kept for the next burst; a slot is as long as a datagram. */
-const maxIdleSlots = 4;
+/** Free slots that are kept for the next burst, of all transports together; a slot is as long as a datagram. */
+const maxIdleSlots = 16;
+const idle: SendSlot[] = [];
 
 /** One datagram on its way. */
 export class SendSlot {
-  readonly bytes: Uint8Array;
-  to: SocketAddress | undefined;
+  readonly bytes: Uint8Array = new Uint8Array(maxDatagramBytes);
+  to: SocketAddress | undefined = undefined;
   tag = 0;
+  /** Who has taken it. @internal */
+  user: SendSlots | undefined = undefined;
   /** For `socket.send`. */
-  readonly onDone: (error: Error | null) => void;
-
-  constructor(bytes: number, onDone: (slot: SendSlot, error: Error | null) => void) {
-    this.bytes = new Uint8Array(bytes);
-    this.onDone = (error) => onDone(this, error);
-  }
+  readonly onDone = (error: Error | null): void => this.user?.release(this, error);
 }
 
 export class SendSlots {
   readonly limit: number;
-  readonly #slotBytes: number;
-  readonly #free: SendSlot[] = [];
   readonly #onFailure: (slot: SendSlot, error: Error) => void;
   readonly #onRoom: () => void;
-  #made = 0;
+  #used = 0;
   #isFull = false;
-  readonly #waitingForIdle: (() => void)[] = [];
+  #waitingForIdle: readonly (() => void)[] = nobody;
 
   /**
+   * @param limit most that may be in use
    * @param onFailure called with a slot whose datagram came to nothing; the slot is reused afterwards
    * @param onRoom called once half the slots are free again, after `take` found none
    */
-  constructor(
-    limit: number,
-    slotBytes: number,
-    onFailure: (slot: SendSlot, error: Error) => void,
-    onRoom: () => void,
-  ) {
+  constructor(limit: number, onFailure: (slot: SendSlot, error: Error) => void, onRoom: () => void) {
     this.limit = limit;
-    this.#slotBytes = slotBytes;
     this.#onFailure = onFailure;
     this.#onRoom = onRoom;
   }
 
   get used(): number {
-    return this.#made - this.#free.length;
+    return this.#used;
   }
 
-  /** `undefined` when all are in use; `onRoom` will follow. */
+  /** `undefined` when as many are in use as may be; `onRoom` will follow. */
   take(): SendSlot | undefined {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    if (this.#made < this.limit) {
-      this.#made++;
-      return new SendSlot(this.#slotBytes, this.#release);
+    if (this.#used >= this.limit) {
+      this.#isFull = true;
+      return undefined;
     }
-    this.#isFull = true;
-    return undefined;
+    this.#used++;
+    const slot = idle.pop() ?? new SendSlot();
+    slot.user = this;
+    return slot;
   }
 
   /** Calls back, at once perhaps, when no datagram is on its way any more. */
   whenIdle(callback: () => void): void {
-    if (this.used === 0) callback();
-    else this.#waitingForIdle.push(callback);
+    if (this.#used === 0) callback();
+    else this.#waitingForIdle = [...this.#waitingForIdle, callback];
   }
 
-  readonly #release = (slot: SendSlot, error: Error | null): void => {
+  /** @internal its datagram has left, or failed */
+  release(slot: SendSlot, error: Error | null): void {
     if (error !== null && error !== undefined) this.#onFailure(slot, error);
     slot.to = undefined;
-    if (this.#free.length < maxIdleSlots) this.#free.push(slot);
-    else this.#made--;
-    if (this.#isFull && this.used <= this.limit / 2) {
+    slot.user = undefined;
+    this.#used--;
+    if (idle.length < maxIdleSlots) idle.push(slot);
+    if (this.#isFull && this.#used <= this.limit / 2) {
       this.#isFull = false;
       this.#onRoom();
     }
-    if (this.used === 0) for (const callback of this.#waitingForIdle.splice(0)) callback();
-  };
+    if (this.#used > 0) return;
+    const waiting = this.#waitingForIdle;
+    this.#waitingForIdle = nobody;
+    for (const callback of waiting) callback();
+  }
 }
+
+const nobody: readonly (() => void)[] = [];

@@ -48,10 +48,10 @@ export function resolveUdpOptions(options: UdpOptions): ResolvedUdpOptions {
   checkBytes("sendBufferBytes", sendBufferBytes, 1);
   checkBytes("maxQueuedBytes", maxQueuedBytes, maxDatagramBytes);
   const table = new AddressTable(); // only to read: the node's own table comes with open
-  const kinds = listen.map((url) => kindOf(checkUrl("listen", url, table)));
+  const kinds = new Set(listen.map((url) => kindOf(checkUrl("listen", url, table))));
   for (const url of announce ?? []) checkUrl("announce", url, table);
   return {
-    kinds: (["udp4", "udp6"] as const).filter((kind) => kinds.includes(kind)),
+    kinds: [...kinds].sort(),
     listen,
     announce,
     recvBufferBytes,

@@ -1,5 +1,5 @@
 /** One bound socket of one address family. */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
 import "node:process"; // without it, in a program that does not use it, Deno (2.9) never tells that a socket has closed
 import type { AddressTable, SocketAddress } from "@kad/core";
 import type { SendSlot } from "./send-slots.ts";
@@ -16,6 +16,12 @@ export interface UdpSocketOptions {
   readonly onMessage: (socket: UdpSocket, bytes: Uint8Array, remote: RemoteInfo) => void;
   readonly onError: (error: Error) => void;
 }
+
+type LookUp = NonNullable<SocketOptions["lookup"]>;
+
+/** Addresses are numbers already: a synchronous lookup sends at once instead of in a later tick. */
+const lookUpIpv4: LookUp = (host, _options, callback) => callback(null, host, 4);
+const lookUpIpv6: LookUp = (host, _options, callback) => callback(null, host, 6);
 
 export class UdpSocket implements BoundSocket {
   readonly kind: "udp4" | "udp6";
@@ -42,8 +48,7 @@ export class UdpSocket implements BoundSocket {
       const socket = createSocket({
         type: isIpv6 ? "udp6" : "udp4",
         ipv6Only: isIpv6, // an IPv4 peer would otherwise have two addresses, and the port would be taken in both families
-        // Addresses are numbers already: a synchronous lookup sends at once instead of in a later tick.
-        lookup: (host, _options, callback) => callback(null, host, isIpv6 ? 6 : 4),
+        lookup: isIpv6 ? lookUpIpv6 : lookUpIpv4,
         ...(recvBufferBytes === undefined ? {} : { recvBufferSize: recvBufferBytes }),
         ...(sendBufferBytes === undefined ? {} : { sendBufferSize: sendBufferBytes }),
       });

@@ -51,12 +51,13 @@ export class UdpTransport implements Transport {
   readonly kinds: readonly UdpKind[];
   readonly maxBytes: number = maxDatagramBytes;
   readonly #options: ResolvedUdpOptions;
-  readonly #slots: Readonly<Record<UdpKind, SendSlots>>;
-  #sockets: readonly UdpSocket[] = [];
-  #byKind: Readonly<Record<UdpKind, readonly UdpSocket[]>> = { udp4: [], udp6: [] };
+  /** Of the kinds that it carries. */
+  readonly #slots: { readonly [K in UdpKind]?: SendSlots };
+  #sockets: readonly UdpSocket[] = none;
+  #byKind: Readonly<Record<UdpKind, readonly UdpSocket[]>> = noSockets;
   #sink: TransportSink | undefined;
   #addresses: AddressTable | undefined;
-  #localAddresses: readonly Address[] = [];
+  #localAddresses: readonly Address[] = none;
   #isReferenced = true;
   #closing: Promise<void> | undefined;
   #received = 0;
@@ -66,8 +67,10 @@ export class UdpTransport implements Transport {
   constructor(options: UdpOptions) {
     this.#options = resolveUdpOptions(options);
     this.kinds = this.#options.kinds;
-    const limit = this.#options.maxQueued;
-    this.#slots = { udp4: this.#makeSlots("udp4", limit), udp6: this.#makeSlots("udp6", limit) };
+    this.#slots = {
+      ...(this.kinds.includes("udp4") && { udp4: this.#makeSlots("udp4") }),
+      ...(this.kinds.includes("udp6") && { udp6: this.#makeSlots("udp6") }),
+    };
   }
 
   /** @throws (rejects) ListenError that names the address; UsageError when opened before */
@@ -79,19 +82,17 @@ export class UdpTransport implements Transport {
     const listen = this.#options.listen.map((url) => addresses.parse(url, { listening: true }));
     const announce = this.#options.announce?.map((url) => addresses.parse(url));
     const binding = await Promise.allSettled(listen.map((address) => this.#bind(address, addresses)));
-    const sockets = binding.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    const bound = binding.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
     const failed = binding.find((result) => result.status === "rejected");
     if (failed !== undefined || this.#closing !== undefined) {
-      await Promise.all(sockets.map((socket) => socket.close()));
+      await Promise.all(bound.map((socket) => socket.close()));
       if (failed !== undefined) throw failed.reason;
       return;
     }
+    const sockets = [...bound];
     this.#sockets = sockets;
-    this.#byKind = {
-      udp4: sockets.filter((socket) => socket.kind === "udp4"),
-      udp6: sockets.filter((socket) => socket.kind === "udp6"),
-    };
-    this.#localAddresses = announce ?? sockets.flatMap((socket) => socket.dialable(addresses));
+    this.#byKind = { udp4: ofKind(sockets, "udp4"), udp6: ofKind(sockets, "udp6") };
+    this.#localAddresses = announce ?? [...sockets.flatMap((socket) => socket.dialable(addresses))];
     this.#sink = sink;
     if (!this.#isReferenced) this.unref();
   }
@@ -106,7 +107,7 @@ export class UdpTransport implements Transport {
       this.#sink?.sendFailed(to, transmit.tag, "tooLarge");
       return "queued";
     }
-    const slot = this.#slots[kind].take();
+    const slot = this.#slots[kind]?.take();
     if (slot === undefined) return "full";
     slot.bytes.set(bytes);
     slot.to = to;
@@ -123,7 +124,8 @@ export class UdpTransport implements Transport {
   }
 
   get stats(): UdpStats {
-    const gauge = ({ used, limit }: SendSlots): Gauge => ({ used, limit });
+    const limit = this.#options.maxQueued;
+    const gauge = (slots: SendSlots | undefined): Gauge => ({ used: slots?.used ?? 0, limit });
     return {
       received: this.#received,
       dropped: this.#dropped,
@@ -150,10 +152,10 @@ export class UdpTransport implements Transport {
   async #finish(): Promise<void> {
     const sockets = this.#sockets;
     this.#sink = undefined;
-    this.#sockets = [];
-    this.#byKind = { udp4: [], udp6: [] };
-    this.#localAddresses = [];
-    await Promise.all([whenIdle(this.#slots.udp4), whenIdle(this.#slots.udp6)]);
+    this.#sockets = none;
+    this.#byKind = noSockets;
+    this.#localAddresses = none;
+    await Promise.all(Object.values(this.#slots).map(whenIdle));
     await Promise.all(sockets.map((socket) => socket.close()));
   }
 
@@ -184,15 +186,24 @@ export class UdpTransport implements Transport {
     sink.message(local === undefined ? { remote, dialable: true } : { remote, local, dialable: true }, bytes);
   }
 
-  #makeSlots(kind: UdpKind, limit: number): SendSlots {
+  #makeSlots(kind: UdpKind): SendSlots {
     return new SendSlots(
-      limit,
-      maxDatagramBytes,
+      this.#options.maxQueued,
       (slot: SendSlot, error: Error) =>
         this.#sink?.sendFailed(slot.to as SocketAddress, slot.tag, sendFailureOf(error)),
       () => this.#sink?.flow(kind, true),
     );
   }
+}
+
+const none: readonly never[] = [];
+const noSockets = { udp4: none, udp6: none } as const;
+
+/** The very array where all are. */
+function ofKind(sockets: readonly UdpSocket[], kind: UdpKind): readonly UdpSocket[] {
+  return sockets.every((socket) => socket.kind === kind)
+    ? sockets
+    : sockets.filter((socket) => socket.kind === kind);
 }
 
 function whenIdle(slots: SendSlots): Promise<void> {
