@@ -18,7 +18,8 @@ import { CallbackError, InvariantError, UsageError } from "./errors.ts";
 import type { NodeEvent } from "./events.ts";
 import type { Deadline, InstantMs, Machine, NetworkEvent, SendFailure, Transmit } from "./machine.ts";
 import type { Plugin } from "./plugin.ts";
-import { PluginRegistry } from "./plugin-registry.ts";
+import { PluginRegistry, type PluginRuntime } from "./plugin-registry.ts";
+import { giveBackScratch, takeScratch } from "./scratch.ts";
 import type { Gauge } from "./stats.ts";
 import type { Outlet, SendOutcome } from "./transport.ts";
 
@@ -70,13 +71,13 @@ const lateMs = 20;
 /** `wanted`: this pump found time late. `reading`: the loop is polling. `read`: time may pass. */
 type Lateness = "none" | "wanted" | "reading" | "read";
 
-export class Driver {
+export class Driver implements PluginRuntime {
   readonly #machine: Machine<NodeEvent> & Commands;
   readonly #host: Host;
   readonly #outlet: Outlet;
   readonly #onEvent: ((event: NodeEvent) => void) | undefined;
   readonly #plugins: PluginRegistry;
-  readonly #scratch: Uint8Array;
+  readonly #scratchBytes: number;
   #maxTransmits: number;
   #maxEvents: number;
 
@@ -95,6 +96,9 @@ export class Driver {
   #broken = false;
   #lostReports = 0;
   #lateTurns = 0;
+  /** Made when they are first scheduled: most drivers are never late, nor spend their budget. */
+  #runScheduledPump: (() => void) | undefined = undefined;
+  #endReading: (() => void) | undefined = undefined;
 
   /** The machine must be new: from here on only the driver calls it. */
   constructor(
@@ -109,14 +113,28 @@ export class Driver {
     this.#onEvent = options.onEvent;
     this.#maxTransmits = checkedBudget("maxTransmits", options.maxTransmits);
     this.#maxEvents = checkedBudget("maxEvents", options.maxEvents);
-    this.#scratch = new Uint8Array(Math.min(outlet.maxBytes ?? defaultScratchBytes, maxScratchBytes));
-    this.#plugins = new PluginRegistry({
-      commands: machine,
-      run: (command) => this.run(command),
-      tell: (message) => this.#transition(message),
-      nowMs: () => this.#turnMs ?? this.#readClock(),
-      report: (error) => this.#report(error),
-    });
+    this.#scratchBytes = Math.min(outlet.maxBytes ?? defaultScratchBytes, maxScratchBytes);
+    this.#plugins = new PluginRegistry(this);
+  }
+
+  /** @internal for plugins */
+  get commands(): Commands {
+    return this.#machine;
+  }
+
+  /** @internal for plugins */
+  tell(message: () => void): void {
+    this.#transition(message);
+  }
+
+  /** @internal for plugins */
+  nowMs(): InstantMs {
+    return this.#turnMs ?? this.#readClock();
+  }
+
+  /** @internal for plugins */
+  report(error: unknown): void {
+    this.#report(error);
   }
 
   /** Closed, and nothing left to send or to hand out. */
@@ -268,37 +286,39 @@ export class Driver {
 
   /** `true` when a budget is spent. Each event waits until all transmits before it have been drained. */
   #drain(nowMs: InstantMs): boolean {
+    const scratch = takeScratch(this.#scratchBytes);
     let transmits = 0;
     let events = 0;
     for (;;) {
-      while (transmits < this.#maxTransmits && this.#sendNext(nowMs)) transmits++;
+      while (transmits < this.#maxTransmits && this.#sendNext(nowMs, scratch)) transmits++;
       if (events >= this.#maxEvents || !this.#dispatchNext()) break;
       events++;
     }
+    giveBackScratch(scratch);
     return transmits >= this.#maxTransmits || events >= this.#maxEvents;
   }
 
-  #sendNext(nowMs: InstantMs): boolean {
+  #sendNext(nowMs: InstantMs, scratch: Uint8Array): boolean {
     if (this.#broken) return false;
     let transmit: Transmit | undefined;
     try {
-      transmit = this.#machine.pollTransmit(nowMs, this.#scratch);
+      transmit = this.#machine.pollTransmit(nowMs, scratch);
     } catch (error) {
       this.#fail(error);
     }
     if (transmit === undefined) return false;
-    const failure = this.#send(transmit);
+    const failure = this.#send(transmit, scratch.subarray(0, transmit.length));
     if (failure !== undefined) {
       this.deliver({ type: "sendFailed", to: transmit.path.remote, tag: transmit.tag, reason: failure });
     }
     return true;
   }
 
-  #send(transmit: Transmit): SendFailure | undefined {
+  #send(transmit: Transmit, bytes: Uint8Array): SendFailure | undefined {
     if (transmit.deferred) return undefined; // a layer above the transports holds it back: there is nothing to send yet
     let outcome: SendOutcome;
     try {
-      outcome = this.#outlet.send(transmit, this.#scratch.subarray(0, transmit.length));
+      outcome = this.#outlet.send(transmit, bytes);
     } catch (error) {
       this.#report(error);
       return "closed"; // the transport's fault, so it must not count against the peer
@@ -354,24 +374,22 @@ export class Driver {
   #schedulePump(): void {
     if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
+    this.#runScheduledPump ??= () => {
+      this.#pumpScheduled = false;
+      this.pump();
+    };
     this.#host.schedule(this.#runScheduledPump);
   }
-
-  readonly #runScheduledPump = (): void => {
-    this.#pumpScheduled = false;
-    this.pump();
-  };
 
   #scheduleReading(): void {
     this.#lateness = "reading";
     this.#lateTurns++;
+    this.#endReading ??= () => {
+      if (this.#lateness === "reading") this.#lateness = "read";
+      this.pump();
+    };
     this.#host.schedule(this.#endReading);
   }
-
-  readonly #endReading = (): void => {
-    if (this.#lateness === "reading") this.#lateness = "read";
-    this.pump();
-  };
 
   /** Anything that the machine throws by itself is a fault of this library: it is closed, and reported once. */
   #fail(error: unknown): void {

@@ -44,6 +44,47 @@ interface Link {
   readonly outcomes: Record<SendOutcome, number>;
 }
 
+/** What one transport tells its router. */
+class Sink implements TransportSink {
+  readonly #router: TransportRouter;
+  readonly #transport: Transport;
+
+  constructor(router: TransportRouter, transport: Transport) {
+    this.#router = router;
+    this.#transport = transport;
+  }
+
+  message(from: Path, bytes: Uint8Array): void {
+    this.#router.deliver({ type: "message", from, bytes });
+  }
+
+  deferred(tag: number): void {
+    this.#router.deliver({ type: "deferred", tag });
+  }
+
+  sent(tag: number): void {
+    this.#router.deliver({ type: "sent", tag });
+  }
+
+  sendFailed(to: Address, tag: number | undefined, reason: SendFailure): void {
+    this.#router.deliver(
+      tag === undefined ? { type: "sendFailed", to, reason } : { type: "sendFailed", to, tag, reason },
+    );
+  }
+
+  flow(kind: AddressKind, open: boolean): void {
+    this.#router.onFlow(this.#transport, kind, open);
+  }
+
+  addressesChanged(): void {
+    this.#router.onAddressesChanged();
+  }
+
+  report(error: unknown): void {
+    this.#router.report(error);
+  }
+}
+
 type State = "new" | "opened" | "closed";
 
 /** At most so many addresses go up to the node; a contact holds 4 of them. */
@@ -55,7 +96,7 @@ export class TransportRouter implements Outlet {
   readonly #addresses: AddressTable;
   /** By the number of the bit in `Address.kind`. */
   readonly #links: (Link | undefined)[];
-  readonly #opened: Transport[] = [];
+  #opened: readonly Transport[] = [];
   #inlet: Inlet | undefined;
   #state: State = "new";
 
@@ -143,12 +184,34 @@ export class TransportRouter implements Outlet {
     );
   }
 
+  /** @internal what a transport has to say */
+  deliver(event: NetworkEvent): void {
+    this.#inlet?.deliver(event);
+    this.#inlet?.wake();
+  }
+
+  /** @internal */
+  onFlow(transport: Transport, kind: AddressKind, open: boolean): void {
+    const link = this.#links[addressKinds.indexOf(kind)];
+    if (link?.transport === transport) this.#setFlow(link, open);
+  }
+
+  /** @internal */
+  onAddressesChanged(): void {
+    if (this.#opened.length === this.#transports.length) this.#tellAddresses();
+  }
+
+  /** @internal */
+  report(error: unknown): void {
+    this.#inlet?.report(error);
+  }
+
   #openFrom(first: number): void | Promise<void> {
     for (let index = first; index < this.#transports.length; index++) {
       const transport = this.#transports[index] as Transport;
       let opening: void | Promise<void>;
       try {
-        opening = transport.open(this.#sinkOf(transport), this.#addresses);
+        opening = transport.open(new Sink(this, transport), this.#addresses);
       } catch (error) {
         return this.#giveUp(error);
       }
@@ -158,7 +221,7 @@ export class TransportRouter implements Outlet {
           (error: unknown) => this.#giveUp(error),
         );
       }
-      this.#opened.push(transport);
+      this.#opened = [...this.#opened, transport];
     }
     this.#tellAddresses();
   }
@@ -166,7 +229,7 @@ export class TransportRouter implements Outlet {
   /** Somebody may have closed us while the transport was opening. */
   #afterOpening(transport: Transport, index: number): void | Promise<void> {
     if (this.#state === "closed") return closeAll([transport]);
-    this.#opened.push(transport);
+    this.#opened = [...this.#opened, transport];
     return this.#openFrom(index + 1);
   }
 
@@ -179,41 +242,16 @@ export class TransportRouter implements Outlet {
     return closing.then(rethrow, rethrow);
   }
 
-  #sinkOf(transport: Transport): TransportSink {
-    return {
-      message: (from: Path, bytes: Uint8Array) => this.#deliver({ type: "message", from, bytes }),
-      deferred: (tag: number) => this.#deliver({ type: "deferred", tag }),
-      sent: (tag: number) => this.#deliver({ type: "sent", tag }),
-      sendFailed: (to: Address, tag: number | undefined, reason: SendFailure) =>
-        this.#deliver(
-          tag === undefined ? { type: "sendFailed", to, reason } : { type: "sendFailed", to, tag, reason },
-        ),
-      flow: (kind: AddressKind, open: boolean) => {
-        const link = this.#links[addressKinds.indexOf(kind)];
-        if (link?.transport === transport) this.#setFlow(link, open);
-      },
-      addressesChanged: () => {
-        if (this.#opened.length === this.#transports.length) this.#tellAddresses();
-      },
-      report: (error: unknown) => this.#inlet?.report(error),
-    };
-  }
-
   #setFlow(link: Link, open: boolean): void {
     if (link.open === open) return;
     link.open = open;
     const event = { type: "flow", link: link.number, open } as const;
-    if (open) this.#deliver(event);
+    if (open) this.deliver(event);
     else this.#inlet?.deliver(event); // a closed link gives nobody anything to do
   }
 
   #tellAddresses(): void {
-    this.#deliver({ type: "addressesChanged", addresses: this.localAddresses });
-  }
-
-  #deliver(event: NetworkEvent): void {
-    this.#inlet?.deliver(event);
-    this.#inlet?.wake();
+    this.deliver({ type: "addressesChanged", addresses: this.localAddresses });
   }
 }
 

@@ -145,6 +145,27 @@ describe("sending", () => {
     ]);
   });
 
+  it("lends bytes that stay as they are until send returns, though other drivers pump meanwhile", () => {
+    const [near, far, farther] = [setUp(), setUp(), setUp(undefined, 4_000)];
+    const lent: Uint8Array[] = [];
+    /** Delivers at once, as a network in memory may, to somebody who has something to say as well. */
+    const deliverTo = (to: ReturnType<typeof setUp>): void => {
+      to.machine.outgoing.push({ tag: 2, bytes: [9, 9, 9, 9] });
+      to.driver.deliver(message);
+      to.driver.pump();
+    };
+    near.outlet.send = (_transmit, bytes) => {
+      for (const to of [far, farther, far]) deliverTo(to);
+      lent.push(copyBytes(bytes));
+      return "sent";
+    };
+    near.machine.outgoing.push({ tag: 1, bytes: [1, 2, 3] }, { tag: 3, bytes: [4] });
+    near.driver.pump();
+    expect(lent).toEqual([Uint8Array.of(1, 2, 3), Uint8Array.of(4)]);
+    expect(far.outlet.sent.map(({ scratchBytes }) => scratchBytes)).toEqual([1_200, 1_200, 1_200, 1_200]);
+    expect(farther.outlet.sent.map(({ scratchBytes }) => scratchBytes)).toEqual([4_000, 4_000]);
+  });
+
   it("hands the outlet exactly the message, in a scratch made once for the largest transmit", () => {
     const { machine, outlet, driver } = setUp(undefined, 4_000);
     machine.outgoing.push({ tag: 1, bytes: [1, 2, 3] }, { tag: 2, bytes: [4] }, { tag: 3 });
