@@ -73,8 +73,8 @@ export class AddressTable implements AddressCodec {
   /** By position in {@link addressKinds}; made when an address or a link of its kind is. */
   readonly #routes = new Array<Route | undefined>(addressKinds.length).fill(undefined);
   /**
-   * Sets of {@link ways} places, each filled from its front; a power of two of sets, up to `#maxSets`: doubled when half
-   * full.
+   * Sets of {@link ways} places, each filled from its front; a power of two of sets, up to `#maxSets`: doubled when five
+   * of eight places are full, where few sets have more than they hold.
    */
   #places = new Array<SocketAddress | undefined>(ways).fill(undefined);
   readonly #maxSets: number;
@@ -253,8 +253,8 @@ export class AddressTable implements AddressCodec {
   ): SocketAddress {
     const wire = copyBytes(bytes, offset, offset + length);
     const address = new SocketAddress(this.#route((wire[0] as number) - 1), wire, parts);
-    const isHalfFull = this.#interned >= this.#places.length / 2;
-    if (isHalfFull && this.#places.length < this.#maxSets * ways) this.#grow();
+    const isCrowded = this.#interned >= (5 * this.#places.length) / 8;
+    if (isCrowded && this.#places.length < this.#maxSets * ways) this.#grow();
     this.#put(hash, address);
     return address;
   }

@@ -27,5 +27,5 @@ export function boundAddresses(addresses: readonly Address[]): readonly Address[
     kept.push(address);
     bytes += address.wire.length;
   }
-  return kept;
+  return [...kept]; // as long as it needs to be: it is kept for long, and an array that grew has room for 16 more
 }

@@ -83,15 +83,14 @@ const classes = 128;
  * that a limit is not reached; where it does not, the contacts are looked through.
  */
 export class TableSubnets {
+  /** Those of the table, as they are now. */
+  buckets: readonly { readonly entries: ContactList }[] = [];
   readonly #options: TableSubnetsOptions;
-  readonly #buckets: readonly { readonly entries: ContactList }[];
   /** Contacts of each class of groups; made for the first contact that is not exempt. */
   #counts: Uint32Array | undefined = undefined;
 
-  /** @param buckets those of the table, as they come */
-  constructor(options: TableSubnetsOptions, buckets: readonly { readonly entries: ContactList }[]) {
+  constructor(options: TableSubnetsOptions) {
     this.#options = options;
-    this.#buckets = buckets;
   }
 
   groupsOf({ addresses }: Pick<Contact, "addresses">): readonly string[] {
@@ -128,7 +127,7 @@ export class TableSubnets {
     const limit = this.#options.limits.maxPerSubnetInTable;
     for (const group of groups) {
       if (this.atMost(group) < limit || present.includes(group)) continue;
-      if (this.#buckets.reduce((sum, { entries }) => sum + this.countIn(entries, group), 0) >= limit)
+      if (this.buckets.reduce((sum, { entries }) => sum + this.countIn(entries, group), 0) >= limit)
         return false;
     }
     return true;

@@ -84,8 +84,8 @@ export class NetworkSize {
     if (farthest === undefined || farthest === 0) return;
     const size = (shares.length - 1 / 3) / farthest;
     this.#median = undefined;
-    this.#samples = this.#samples.filter((sample) => !sample.target.equals(target));
-    this.#samples.push({ target, size, atMs: nowMs });
+    const others = this.#samples.filter((sample) => !sample.target.equals(target));
+    this.#samples = others.concat({ target, size, atMs: nowMs });
     if (this.#samples.length > maxSamples) this.#samples.shift();
   }
 

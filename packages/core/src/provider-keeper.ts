@@ -130,8 +130,8 @@ export class ProviderKeeper {
   readonly #keys = new LeanMap<string, KeyEntry>();
   readonly #bySource = new LeanMap<string, number>();
   readonly #expiries = new TimerQueue();
-  /** The node's own timer for the next of them. */
-  readonly #expiry = new PartTimer("provider expires", this);
+  /** The node's own timer for the next of them; made with the first. */
+  #expiry: Timer | undefined = undefined;
   #size = 0;
   #bytes = 0;
 
@@ -223,7 +223,9 @@ export class ProviderKeeper {
 
   #arm(): void {
     const atMs = this.nextExpiryAtMs();
-    if (atMs !== undefined) this.#options.timers.setEarlier(this.#expiry, atMs);
+    if (atMs === undefined) return;
+    this.#expiry ??= new PartTimer("provider expires", this);
+    this.#options.timers.setEarlier(this.#expiry, atMs);
   }
 
   #draw(count: number): ProviderOrder | undefined {

@@ -6,9 +6,8 @@
  * its array back when it is empty again.
  */
 const noSlots: undefined[] = [];
+/** So many are kept when the ring is empty, so that one through which entries pass one by one makes no array. */
 const firstSlots = 4;
-/** An array of up to so many slots is kept when the ring is empty, so that one in steady use makes none. */
-const keptSlots = 16;
 
 export class Ring<T> {
   /** A power of two of them, or none. */
@@ -32,7 +31,7 @@ export class Ring<T> {
     this.#slots[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#slots.length - 1);
     this.#length--;
-    if (this.#length === 0 && this.#slots.length > keptSlots) this.#release();
+    if (this.#length === 0 && this.#slots.length > firstSlots) this.#release();
     return entry;
   }
 

@@ -98,16 +98,16 @@ export class RoutingTable implements ReadonlyRoutingTable {
   readonly #self: NodeId;
   readonly #limits: NodeLimits;
   /** Never empty. */
-  readonly #buckets: KBucket[];
+  #buckets: readonly KBucket[];
   readonly #subnets: TableSubnets;
   #size = 0;
 
   constructor(options: RoutingTableOptions) {
     this.#self = options.self;
     this.#limits = options.limits;
-    this.#buckets = [];
-    this.#subnets = new TableSubnets(options, this.#buckets);
-    this.#buckets.push(new KBucket(this.#limits, this.#subnets));
+    this.#subnets = new TableSubnets(options);
+    this.#buckets = [new KBucket(this.#limits, this.#subnets)];
+    this.#subnets.buckets = this.#buckets;
   }
 
   get size(): number {
@@ -366,7 +366,8 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const prefixLength = this.#buckets.length - 1;
     const next = new KBucket(this.#limits, this.#subnets, bucket.lastLookupMs);
     bucket.moveTo(next, ({ id }) => commonPrefixLength(this.#self, id) > prefixLength);
-    this.#buckets.push(next);
+    this.#buckets = this.#buckets.concat(next);
+    this.#subnets.buckets = this.#buckets;
   }
 
   #drop(bucket: KBucket, index: number): FailOutcome {

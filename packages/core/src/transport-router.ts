@@ -221,7 +221,7 @@ export class TransportRouter implements Outlet {
           (error: unknown) => this.#giveUp(error),
         );
       }
-      this.#opened = [...this.#opened, transport];
+      this.#opened = this.#opened.concat(transport);
     }
     this.#tellAddresses();
   }
@@ -229,7 +229,7 @@ export class TransportRouter implements Outlet {
   /** Somebody may have closed us while the transport was opening. */
   #afterOpening(transport: Transport, index: number): void | Promise<void> {
     if (this.#state === "closed") return closeAll([transport]);
-    this.#opened = [...this.#opened, transport];
+    this.#opened = this.#opened.concat(transport);
     return this.#openFrom(index + 1);
   }
 

@@ -59,8 +59,8 @@ describe("TableSubnets", () => {
   /** A table of three buckets, with a contact in the next of them for each address given. */
   function tableOf(...contacts: (readonly string[])[]): { subnets: TableSubnets; lists: ContactList[] } {
     const lists = [new ContactList(), new ContactList(), new ContactList()];
-    const buckets = lists.map((entries) => ({ entries }));
-    const subnets = new TableSubnets({ limits: { maxPerSubnetInTable: 3 }, groupOf: tinyGroup }, buckets);
+    const subnets = new TableSubnets({ limits: { maxPerSubnetInTable: 3 }, groupOf: tinyGroup });
+    subnets.buckets = lists.map((entries) => ({ entries }));
     for (const [i, addresses] of contacts.entries()) {
       const contact = tinyContact(i, ...addresses);
       const entry = { contact, lastSeenMs: i, failures: 0, incomingOnly: false, addedAtMs: i };

@@ -7,9 +7,10 @@ import { tinyContact, tinyGroup } from "./tiny-id.ts";
 
 function bucketWith(given: Partial<NodeLimits> = {}): KBucket {
   const limits = resolveLimits({ bucketSize: 3, replacementCacheSize: 3, contactFreshMs: 100, ...given });
-  const buckets: KBucket[] = [];
-  buckets.push(new KBucket(limits, new TableSubnets({ limits, groupOf: tinyGroup }, buckets)));
-  return buckets[0] as KBucket;
+  const subnets = new TableSubnets({ limits, groupOf: tinyGroup });
+  const bucket = new KBucket(limits, subnets);
+  subnets.buckets = [bucket];
+  return bucket;
 }
 
 function entryAt(nowMs: number, bits: number, { net = "", incoming = false } = {}): TableEntry {
