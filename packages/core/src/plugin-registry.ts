@@ -4,13 +4,26 @@
  * A callback that throws or rejects reaches its own plugin's `onError` and then the host's `report`; the others never
  * notice. A plugin that is removed loses its protocol, its timers and its context at once.
  */
-import type { Commands } from "./commands.ts";
+import type { Commands, FindProvidersOptions, QueryOptions } from "./commands.ts";
+import type { Contact, Seed } from "./contact.ts";
 import { CallbackError, type KadError, UsageError } from "./errors.ts";
-import type { ApplicationMessage, NodeEvent, PluginId, PluginTimer, TimerId } from "./events.ts";
+import type {
+  ApplicationMessage,
+  NodeEvent,
+  PluginId,
+  PluginTimer,
+  QueryId,
+  ReplyToken,
+  TimerId,
+} from "./events.ts";
 import { LeanMap, LeanSet } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
 import type { Plugin, PluginContext } from "./plugin.ts";
-import type { Gauge } from "./stats.ts";
+import type { Announcement } from "./provider.ts";
+import type { DhtRecord, RecordKey } from "./record.ts";
+import type { InsertOutcome } from "./routing-table.ts";
+import type { Gauge, NodeStats } from "./stats.ts";
 
 /** What the registry needs of a driver. */
 export interface PluginRuntime {
@@ -159,46 +172,73 @@ class AttachedPlugin implements PluginContext {
     this.#runtime = runtime;
   }
 
-  readonly bootstrap: PluginContext["bootstrap"] = (seeds, options) =>
-    this.#run((node, nowMs) => node.bootstrap(nowMs, seeds, options));
-  readonly ping: PluginContext["ping"] = (to, options) =>
-    this.#run((node, nowMs) => node.ping(nowMs, to, options));
-  readonly findNode: PluginContext["findNode"] = (target, options) =>
-    this.#run((node, nowMs) => node.findNode(nowMs, target, options));
-  readonly get: PluginContext["get"] = (key, options) =>
-    this.#run((node, nowMs) => node.get(nowMs, key, options));
-  readonly put: PluginContext["put"] = (record, options) =>
-    this.#run((node, nowMs) => node.put(nowMs, record, options));
-  readonly announce: PluginContext["announce"] = (key, announcement, options) =>
-    this.#run((node, nowMs) => node.announce(nowMs, key, announcement, options));
-  readonly withdraw: PluginContext["withdraw"] = (key, options) =>
-    this.#run((node, nowMs) => node.withdraw(nowMs, key, options));
-  readonly findProviders: PluginContext["findProviders"] = (key, options) =>
-    this.#run((node, nowMs) => node.findProviders(nowMs, key, options));
-  readonly send: PluginContext["send"] = (to, protocol, body, options) =>
-    this.#run((node, nowMs) => node.send(nowMs, to, protocol, body, options));
-  readonly reply: PluginContext["reply"] = (token, body) =>
-    this.#run((node, nowMs) => node.reply(nowMs, token, body));
-  readonly cancel: PluginContext["cancel"] = (query) => this.#run((node, nowMs) => node.cancel(nowMs, query));
-  readonly addContact: PluginContext["addContact"] = (contact) =>
-    this.#run((node, nowMs) => node.addContact(nowMs, contact));
+  bootstrap(seeds: readonly Seed[], options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.bootstrap(nowMs, seeds, options));
+  }
 
-  readonly setTimer: PluginContext["setTimer"] = (delayMs) => {
+  ping(to: Seed, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.ping(nowMs, to, options));
+  }
+
+  findNode(target: NodeId, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.findNode(nowMs, target, options));
+  }
+
+  get(key: RecordKey, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.get(nowMs, key, options));
+  }
+
+  put(record: DhtRecord, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.put(nowMs, record, options));
+  }
+
+  announce(key: RecordKey, announcement?: Announcement, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.announce(nowMs, key, announcement, options));
+  }
+
+  withdraw(key: RecordKey, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.withdraw(nowMs, key, options));
+  }
+
+  findProviders(key: RecordKey, options?: FindProvidersOptions): QueryId {
+    return this.#run((node, nowMs) => node.findProviders(nowMs, key, options));
+  }
+
+  send(to: Seed, protocol: string, body: Uint8Array, options?: QueryOptions): QueryId {
+    return this.#run((node, nowMs) => node.send(nowMs, to, protocol, body, options));
+  }
+
+  reply(token: ReplyToken, body: Uint8Array): boolean {
+    return this.#run((node, nowMs) => node.reply(nowMs, token, body));
+  }
+
+  cancel(query: QueryId): boolean {
+    return this.#run((node, nowMs) => node.cancel(nowMs, query));
+  }
+
+  addContact(contact: Contact): InsertOutcome {
+    return this.#run((node, nowMs) => node.addContact(nowMs, contact));
+  }
+
+  setTimer(delayMs: number): TimerId {
     const timer = this.#run((node, nowMs) => node.setTimer(nowMs, delayMs, this.pluginId));
     this.#timers.add(timer);
     return timer;
-  };
+  }
 
-  readonly clearTimer: PluginContext["clearTimer"] = (timer) => {
+  clearTimer(timer: TimerId): boolean {
     if (!this.#timers.delete(timer)) return false; // fired, cleared, or another plugin's
     return this.#run((node) => node.clearTimer(timer));
-  };
+  }
 
-  readonly stats: PluginContext["stats"] = () => this.#node().stats();
-  readonly nowMs: PluginContext["nowMs"] = () => {
+  stats(): NodeStats {
+    return this.#node().stats();
+  }
+
+  nowMs(): InstantMs {
     this.#node();
     return this.#runtime.nowMs();
-  };
+  }
 
   get id(): PluginContext["id"] {
     return this.#node().id;

@@ -15,7 +15,10 @@ export type Timeless<F> = F extends (nowMs: InstantMs, ...rest: infer R) => infe
   ? (...rest: R) => T
   : never;
 
-/** What a plugin reaches the node through. Valid until the plugin is removed; later calls throw `UsageError` `closed`. */
+/**
+ * What a plugin reaches the node through: an object whose methods are called on it. Valid until the plugin is removed;
+ * later calls throw `UsageError` `closed`.
+ */
 export type PluginContext = {
   readonly [K in
     | "bootstrap"

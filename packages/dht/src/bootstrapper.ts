@@ -32,15 +32,12 @@ export interface BootstrapperOptions {
   readonly resolver: SeedResolver;
   readonly queries: QueryPromises;
   readonly commands: Commands;
-  /** Aborts when the node closes. */
-  readonly lifetime: AbortSignal;
   readonly onJoin: (contacts: number) => void;
   /** A round in the background ended without an answer. */
   readonly onFailure: (failure: BootstrapFailed) => void;
+  /** What went wrong in the background by a fault of ours. */
+  readonly report: (error: unknown) => void;
 }
-
-/** A walk found nobody, or a peer has entered the table. */
-type News = "lonely" | "found";
 
 /** How one seed took it. */
 type Knock =
@@ -53,7 +50,13 @@ type Round =
 
 export class Bootstrapper implements Plugin {
   readonly #options: BootstrapperOptions;
-  #waiting: { readonly for: News; readonly wakeUp: () => void } | undefined;
+  /** What ends a pause between two attempts early: a peer has entered the table. */
+  #onFound: (() => void) | undefined = undefined;
+  /** What to call when it is stopped. */
+  #onStop: readonly (() => void)[] = [];
+  #isStopped = false;
+  #isJoining = false;
+  #tableCheck: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: BootstrapperOptions) {
     this.#options = options;
@@ -61,11 +64,12 @@ export class Bootstrapper implements Plugin {
 
   /** Nobody answered a walk: perhaps we are alone. (A peer that is asked alone proves nothing.) */
   onQueryFinished({ end, result }: QueryFinished): void {
-    if (end === "exhausted" && result.type !== "pong" && result.type !== "reply") this.#wake("lonely");
+    const isLonely = end === "exhausted" && result.type !== "pong" && result.type !== "reply";
+    if (isLonely && this.#tableCheck !== undefined) this.#joinAgain();
   }
 
   onNodeDiscovered(): void {
-    this.#wake("found");
+    this.#onFound?.();
   }
 
   /**
@@ -87,18 +91,42 @@ export class Bootstrapper implements Plugin {
     }
   }
 
-  /** Joins again whenever that is in doubt, until the node closes. Rejects only with what is a fault of ours. */
-  async keepJoined(): Promise<void> {
-    const { commands, lifetime } = this.#options;
-    try {
-      let attempt = commands.table.size > 0 ? undefined : 0;
-      for (;;) {
-        if (attempt !== undefined) attempt = await this.#tryToJoin(attempt);
-        else if ((await this.#hears("lonely", tableCheckMs)) || commands.table.size === 0) attempt = 0;
-        this.#check(undefined);
-      }
-    } catch (error) {
-      if (!lifetime.aborted) throw error;
+  /** From here on joins again whenever that is in doubt. Nothing is pending meanwhile but a timer that keeps no process alive. */
+  keepJoined(): void {
+    this.#tableCheck = setInterval(() => this.#checkTable(), tableCheckMs);
+    this.#tableCheck.unref();
+    this.#checkTable();
+  }
+
+  /** The node closes: whatever waits here rejects with {@link NodeClosed}, and nobody joins any more. */
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#tableCheck);
+    this.#tableCheck = undefined;
+    for (const callback of this.#onStop) callback();
+  }
+
+  #checkTable(): void {
+    if (this.#options.commands.table.size === 0) this.#joinAgain();
+  }
+
+  /** Tries until it has joined; once at a time. */
+  #joinAgain(): void {
+    if (this.#isJoining) return;
+    this.#isJoining = true;
+    this.#tryUntilJoined()
+      .catch((error: unknown) => {
+        if (!this.#isStopped) this.#options.report(error);
+      })
+      .finally(() => {
+        this.#isJoining = false;
+      });
+  }
+
+  async #tryUntilJoined(): Promise<void> {
+    for (let attempt: number | undefined = 0; attempt !== undefined; ) {
+      attempt = await this.#tryToJoin(attempt);
+      this.#check(undefined);
     }
   }
 
@@ -115,7 +143,7 @@ export class Bootstrapper implements Plugin {
     }
     onFailure(new BootstrapFailed(roundMs(attempt), round.failures));
     if (wasAlone && commands.table.size > 0) return 0;
-    return (await this.#hears("found", pauseMs(attempt))) ? 0 : attempt + 1;
+    return (await this.#isFoundWithin(pauseMs(attempt))) ? 0 : attempt + 1;
   }
 
   async #round(seeds: readonly ParsedSeed[], waitMs: number, signal?: AbortSignal): Promise<Round> {
@@ -194,7 +222,7 @@ export class Bootstrapper implements Plugin {
 
   #check(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
-    if (this.#options.lifetime.aborted) throw new NodeClosed();
+    if (this.#isStopped) throw new NodeClosed();
   }
 
   /** @throws NodeClosed, or the signal's reason */
@@ -203,22 +231,17 @@ export class Bootstrapper implements Plugin {
     this.#check(signal);
   }
 
-  /** Waits for the news, but at most so long; `true` when they came. */
-  async #hears(news: News, ms: number): Promise<boolean> {
-    let isHeard = false;
+  /** Waits until a peer enters the table, but at most so long; `true` when one did. */
+  async #isFoundWithin(ms: number): Promise<boolean> {
+    let isFound = false;
     await this.#sleep(ms, undefined, (end) => {
-      const wakeUp = (): void => {
-        isHeard = true;
+      this.#onFound = () => {
+        isFound = true;
         end();
       };
-      this.#waiting = { for: news, wakeUp };
     });
-    this.#waiting = undefined;
-    return isHeard;
-  }
-
-  #wake(news: News): void {
-    if (this.#waiting?.for === news) this.#waiting.wakeUp();
+    this.#onFound = undefined;
+    return isFound;
   }
 
   /** Ends early when the node closes, the signal aborts, or the function given to `wakeable` is called. Keeps no process alive. */
@@ -242,7 +265,10 @@ export class Bootstrapper implements Plugin {
 
   /** Calls back when the node closes or the signal aborts. */
   #onEnd(signal: AbortSignal | undefined, callback: () => void): (() => void)[] {
-    const release = onAbort(this.#options.lifetime, callback);
+    this.#onStop = [...this.#onStop, callback];
+    const release = (): void => {
+      this.#onStop = this.#onStop.filter((other) => other !== callback);
+    };
     return signal === undefined ? [release] : [release, onAbort(signal, callback)];
   }
 }

@@ -76,15 +76,15 @@ export class DhtNode extends DhtEventTarget {
   readonly #options: CreateNodeOptions;
   readonly #stack: Stack;
   readonly #queries: QueryPromises;
-  /** They go on for a while when the node is closed. */
-  readonly #withdrawals: QueryPromises;
   readonly #resolver: SeedResolver;
-  readonly #peers: Peers;
   readonly #records: Records;
-  readonly #files: Files;
-  readonly #announcements: Announcements;
-  readonly #lifetime = new AbortController();
   #bootstrapper: Bootstrapper | undefined;
+  /** What only some nodes need is made when it is first asked for: here and below. */
+  #lifetimeMade: AbortController | undefined;
+  #peersMade: Peers | undefined;
+  #filesMade: Files | undefined;
+  #announcementsMade: Announcements | undefined;
+  #withdrawalsMade: QueryPromises | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: CreateNodeOptions, stack: Stack) {
@@ -92,34 +92,62 @@ export class DhtNode extends DhtEventTarget {
     this.#options = options;
     this.#stack = stack;
     this.#queries = new QueryPromises(stack.running.driver, stack.machine);
-    this.#withdrawals = new QueryPromises(stack.running.driver, stack.machine);
     this.#resolver = new SeedResolver(stack.addresses);
-    this.#peers = new Peers({
-      run: (query, begin) => this.#query(query, begin),
-      commands: stack.machine,
-      resolver: this.#resolver,
-      lifetime: this.#lifetime.signal,
-    });
     this.#records = new Records({
       run: (query, begin) => this.#query(query, begin),
       commands: stack.machine,
       minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
       queryTimeoutMs: stack.limits.queryTimeoutMs,
     });
-    this.#files = new Files({
-      records: this.#records,
-      replicas: stack.limits.bucketSize,
-      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
-      valueLifetimeMs: stack.limits.valueLifetimeMs,
-      lifetime: this.#lifetime.signal,
+  }
+
+  /** Aborts when the node closes. */
+  get #lifetime(): AbortSignal {
+    if (this.#lifetimeMade === undefined) {
+      this.#lifetimeMade = new AbortController();
+      if (this.closed) this.#lifetimeMade.abort(new NodeClosed());
+    }
+    return this.#lifetimeMade.signal;
+  }
+
+  get #peers(): Peers {
+    this.#peersMade ??= new Peers({
+      run: (query, begin) => this.#query(query, begin),
+      commands: this.#stack.machine,
+      resolver: this.#resolver,
+      lifetime: this.#lifetime,
     });
-    this.#announcements = new Announcements({
+    return this.#peersMade;
+  }
+
+  get #files(): Files {
+    const { limits } = this.#stack;
+    this.#filesMade ??= new Files({
+      records: this.#records,
+      replicas: limits.bucketSize,
+      minAccepted: this.#options.minAccepted ?? createNodeDefaults.minAccepted,
+      valueLifetimeMs: limits.valueLifetimeMs,
+      lifetime: this.#lifetime,
+    });
+    return this.#filesMade;
+  }
+
+  get #announcements(): Announcements {
+    const { minAccepted = createNodeDefaults.minAccepted } = this.#options;
+    this.#announcementsMade ??= new Announcements({
       run: (query, begin) => this.#query(query, begin),
       runLast: (query, begin) => this.#query(query, begin, {}, this.#withdrawals),
-      commands: stack.machine,
-      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
-      isReachable: stack.isListening,
+      commands: this.#stack.machine,
+      minAccepted,
+      isReachable: this.#stack.isListening,
     });
+    return this.#announcementsMade;
+  }
+
+  /** They go on for a while when the node is closed. */
+  get #withdrawals(): QueryPromises {
+    this.#withdrawalsMade ??= new QueryPromises(this.#stack.running.driver, this.#stack.machine);
+    return this.#withdrawalsMade;
   }
 
   /** What `createNode` does with options that have been checked. */
@@ -169,7 +197,10 @@ export class DhtNode extends DhtEventTarget {
   /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
   stats(): DhtNodeStats {
     const { machine, limits, running, connections } = this.#stack;
-    const operations = { used: this.#queries.size + this.#withdrawals.size, limit: limits.maxQueries };
+    const operations = {
+      used: this.#queries.size + (this.#withdrawalsMade?.size ?? 0),
+      limit: limits.maxQueries,
+    };
     return {
       ...machine.stats(),
       operations,
@@ -251,7 +282,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** What this node announces and can withdraw; the array is the caller's. */
   get announcements(): readonly Announcement[] {
-    return this.#announcements.list();
+    return this.#announcementsMade?.list() ?? [];
   }
 
   /**
@@ -366,9 +397,9 @@ export class DhtNode extends DhtEventTarget {
       resolver: this.#resolver,
       queries: this.#queries,
       commands: this.#stack.machine,
-      lifetime: this.#lifetime.signal,
       onJoin: (contacts) => this.emit("node:join", { contacts }),
       onFailure: (failure) => this.emit("bootstrap:failure", failure),
+      report: (error) => this.#report(error, undefined),
     });
     this.#bootstrapper = bootstrapper;
     driver.use(bootstrapper);
@@ -377,7 +408,7 @@ export class DhtNode extends DhtEventTarget {
       const contacts = await bootstrapper.join(seeds, this.#bootstrapTimeoutMs);
       this.emit("node:join", { contacts });
     }
-    bootstrapper.keepJoined().catch((error: unknown) => this.#report(error, undefined));
+    bootstrapper.keepJoined();
   }
 
   get #bootstrapTimeoutMs(): number {
@@ -414,7 +445,7 @@ export class DhtNode extends DhtEventTarget {
       }
       case "queryFinished":
         this.#queries.onFinished(event);
-        this.#withdrawals.onFinished(event);
+        this.#withdrawalsMade?.onFinished(event);
         if (event.end === "closed") this.#onFault();
         this.emit("query:end", event);
         break;
@@ -455,15 +486,17 @@ export class DhtNode extends DhtEventTarget {
   }
 
   async #close(): Promise<void> {
-    this.#lifetime.abort(new NodeClosed());
+    this.#bootstrapper?.stop();
+    this.#lifetimeMade?.abort(new NodeClosed());
     this.#queries.refuse();
     try {
       const { closeTimeoutMs = createNodeDefaults.closeTimeoutMs } = this.#options;
-      if (closeTimeoutMs > 0 && !this.#announcements.isIdle) {
+      const announcements = this.#announcementsMade;
+      if (closeTimeoutMs > 0 && announcements !== undefined && !announcements.isIdle) {
         this.#queries.cancelAll(); // nobody waits for them any more, and withdrawals need room
-        await this.#announcements.close(closeTimeoutMs);
+        await announcements.close(closeTimeoutMs);
       }
-      this.#announcements.clear();
+      announcements?.clear();
       this.#withdrawals.refuse();
       await this.#stack.running.close();
     } finally {

@@ -63,7 +63,7 @@ export type Listener<K extends DhtNodeEventName> =
 export class DhtEventTarget extends EventTarget {
   readonly #report: (error: CallbackError, type: string) => void;
   /** What stands in for each listener; forgotten with the listener. */
-  readonly #contained = new WeakMap<object, (event: Event) => void>();
+  #contained: WeakMap<object, (event: Event) => void> | undefined = undefined;
 
   /** `report` hears what listeners of which event throw; it must not throw. */
   constructor(report: (error: CallbackError, type: string) => void) {
@@ -101,6 +101,7 @@ export class DhtEventTarget extends EventTarget {
   }
 
   #contain(listener: Callback): (event: Event) => void {
+    this.#contained ??= new WeakMap();
     const known = this.#contained.get(listener);
     if (known !== undefined) return known;
     const contained = (event: Event): void => {

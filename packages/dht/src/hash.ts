@@ -46,3 +46,6 @@ export class RandomPool {
     this.#used = end;
   }
 }
+
+/** For all nodes of the process. */
+export const randomPool: RandomPool = new RandomPool();

@@ -22,7 +22,8 @@ export interface RunOptions {
 export class QueryPromises {
   readonly #driver: Pick<Driver, "run">;
   readonly #commands: Pick<Commands, "cancel">;
-  readonly #pending = new Map<QueryId, PendingQuery>();
+  /** Made for the first of them and gone with the last: most nodes of an application have none most of the time. */
+  #pending: Map<QueryId, PendingQuery> | undefined = undefined;
   #closed = false;
 
   constructor(driver: Pick<Driver, "run">, commands: Pick<Commands, "cancel">) {
@@ -32,7 +33,7 @@ export class QueryPromises {
 
   /** Queries whose promise has not settled: at most the node's `maxQueries`, and those that end in this turn. */
   get size(): number {
-    return this.#pending.size;
+    return this.#pending?.size ?? 0;
   }
 
   /**
@@ -48,6 +49,7 @@ export class QueryPromises {
         const query = begin(nowMs);
         onBegin?.(query);
         const cancel = (): void => void this.cancel(query);
+        this.#pending ??= new Map();
         this.#pending.set(query, new PendingQuery({ resolve, reject, signal, observe, cancel }));
       });
     });
@@ -55,16 +57,18 @@ export class QueryPromises {
 
   /** `false`: it has ended already. */
   cancel(query: QueryId): boolean {
-    return this.#pending.has(query) && this.#driver.run((nowMs) => this.#commands.cancel(nowMs, query));
+    return (
+      this.#pending?.has(query) === true && this.#driver.run((nowMs) => this.#commands.cancel(nowMs, query))
+    );
   }
 
   onProgress(query: QueryId, result: QueryResult): void {
-    this.#pending.get(query)?.observe?.(result);
+    this.#pending?.get(query)?.observe?.(result);
   }
 
   onFinished(finished: QueryFinished): void {
-    const pending = this.#pending.get(finished.query);
-    this.#pending.delete(finished.query);
+    const pending = this.#pending?.get(finished.query);
+    if (this.#pending?.delete(finished.query) === true && this.#pending.size === 0) this.#pending = undefined;
     pending?.settle(finished, this.#closed);
   }
 
@@ -76,7 +80,7 @@ export class QueryPromises {
   /** After `refuse`: what is cancelled rejects with {@link NodeClosed}, as at the node's end. */
   cancelAll(): void {
     try {
-      for (const query of [...this.#pending.keys()]) this.cancel(query);
+      for (const query of [...(this.#pending?.keys() ?? [])]) this.cancel(query);
     } catch {
       // The node has broken: it takes no more commands, and ends its queries by itself.
     }
@@ -84,8 +88,8 @@ export class QueryPromises {
 
   /** After the node's end: whatever has not heard of its own is rejected. */
   rejectAll(): void {
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
+    const pending = [...(this.#pending?.values() ?? [])];
+    this.#pending = undefined;
     for (const query of pending) query.reject(new NodeClosed());
   }
 }

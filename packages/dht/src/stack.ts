@@ -3,7 +3,7 @@
  */
 import { AddressTable, type DriverOptions, KadNode, NodeId, type NodeLimits, resolveLimits } from "@kad/core";
 import { type RunningNode, runNode } from "@kad/loop-node";
-import { RandomPool, sha256 } from "./hash.ts";
+import { randomPool, sha256 } from "./hash.ts";
 import { keyBytes } from "./key.ts";
 import { type CreateNodeOptions, defined } from "./options.ts";
 import { type NodeConnections, transportsOf } from "./transports.ts";
@@ -30,10 +30,9 @@ export async function openStack(
   const limits = resolveLimits(given);
   const addresses = new AddressTable({ exempt });
   const { transports, isListening, connections } = await transportsOf(options);
-  const random = new RandomPool();
   const machine = new KadNode({
-    id: options.id ?? randomId(random),
-    random,
+    id: options.id ?? randomId(),
+    random: randomPool,
     sha256,
     addresses,
     limits,
@@ -44,8 +43,8 @@ export async function openStack(
   return { machine, addresses, limits, running, isListening, connections };
 }
 
-function randomId(random: RandomPool): NodeId {
+function randomId(): NodeId {
   const bytes = new Uint8Array(keyBytes);
-  random.fill(bytes);
+  randomPool.fill(bytes);
   return NodeId.fromBytes(bytes);
 }
