@@ -66,11 +66,7 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
     },
   };
   try {
-    await router.open({
-      deliver: (event) => driver.deliver(event),
-      wake: loop.pumpBatch,
-      report: (error) => loop.report(error),
-    });
+    await router.open(loop);
   } catch (error) {
     await node.close();
     throw error;

@@ -25,6 +25,10 @@ export async function kadNetwork(size: number): Promise<Network> {
   };
 }
 
+/** As an application's, one for all its nodes. */
+const random = { fill: (into: Uint8Array) => void randomFillSync(into) };
+const sha256 = (bytes: Uint8Array) => new Uint8Array(digest("sha256", bytes, "buffer"));
+
 class KadPeer {
   readonly node: KadNode;
   readonly #addresses = new AddressTable();
@@ -34,8 +38,8 @@ class KadPeer {
   private constructor() {
     this.node = new KadNode({
       id: NodeId.fromBytes(randomFillSync(new Uint8Array(32))),
-      random: { fill: (into) => void randomFillSync(into) },
-      sha256: (bytes) => new Uint8Array(digest("sha256", bytes, "buffer")),
+      random,
+      sha256,
       addresses: this.#addresses,
     });
   }
