@@ -43,7 +43,7 @@ export class ContactCache {
   #slabUsed = firstEntry;
   /** What reading gives, by the number of its entry. */
   #heard: Contact[] = noContacts;
-  /** What was written: the same contacts, some as other objects; `undefined` while all are the same. */
+  /** What was written: the same contacts, some with other objects for their addresses; `undefined` while none has. */
   #told: Contact[] | undefined = undefined;
 
   /** At most `size` contacts, rounded up to a power of two from 16 to 2^20. */
@@ -98,8 +98,7 @@ export class ContactCache {
     if (length > this.#idBytes + 1 + maxKeptAddressBytes) return;
     const known = this.#placeRead(bytes, start, contact.id.prefixBits);
     if (known !== undefined && this.#lengthAt(known) === length) {
-      this.#told ??= [...this.#heard];
-      this.#told[this.#places[known + 1] as number] = contact;
+      this.#keepAnother(this.#places[known + 1] as number, contact);
       return;
     }
     this.#makeRoom(length);
@@ -111,6 +110,20 @@ export class ContactCache {
     this.#place(entry, this.#heard.length, contact.id.prefixBits);
     this.#heard.push(contact);
     this.#told?.push(contact);
+  }
+
+  /**
+   * The contact of this number as another object, which takes the place of the first: it is in a table, while the first
+   * may be nowhere else. But with other objects for addresses, those of another node's table perhaps, it is not given to
+   * readers.
+   */
+  #keepAnother(number: number, contact: Contact): void {
+    const { addresses } = this.#heard[number] as Contact;
+    if (addresses.every((address, i) => address === contact.addresses[i])) this.#heard[number] = contact;
+    else {
+      this.#told ??= [...this.#heard];
+      this.#told[number] = contact;
+    }
   }
 
   /** The place of the contact whose bytes are at `at`. */

@@ -173,6 +173,19 @@ describe("a contact cache", () => {
     expect(findWritten(cache, heard)).toEqual(bytesOf(heard));
   });
 
+  it("gives a contact that was told of to readers as well, where its addresses are the same objects", () => {
+    const cache = new ContactCache(32, 16);
+    const heard = contactOf(id(1), 1, 2);
+    const told = { id: id(1), addresses: [...heard.addresses] };
+    keep(cache, heard);
+    keep(cache, told);
+    expect(cache.count).toBe(1);
+    expect(findRead(cache, bytesOf(heard), 0)).toBe(told);
+    expect(cache.readId(bytesOf(heard), 0)).toBe(told.id);
+    expect(findWritten(cache, told)).toEqual(bytesOf(told));
+    expect(findWritten(cache, heard)).toBeUndefined();
+  });
+
   it("starts over when it has reached its size", () => {
     const cache = new ContactCache(32, 16);
     for (let i = 0; i < 17; i++) keep(cache, contactOf(id(i), 1));
