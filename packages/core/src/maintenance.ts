@@ -14,7 +14,7 @@ import type { RandomSource } from "./random-source.ts";
 import type { StoredRecord } from "./record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
 import type { RoutingTable } from "./routing-table.ts";
-import { PartTimer, type TimerQueue } from "./timers.ts";
+import { PartTimer, type Timer, type TimerQueue } from "./timers.ts";
 
 export interface MaintenanceOptions {
   readonly limits: NodeLimits;
@@ -74,8 +74,9 @@ export class Maintenance {
   readonly #liveness = new PartTimer("liveness", this);
   readonly #refresh = new PartTimer("refresh", this);
   readonly #selfLookup = new PartTimer("selfLookup", this);
-  readonly #expiry = new PartTimer("expiry", this);
-  readonly #republish = new PartTimer("republish", this);
+  /** Made with the first record. */
+  #expiry: Timer | undefined = undefined;
+  #republish: Timer | undefined = undefined;
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
@@ -107,7 +108,7 @@ export class Maintenance {
     this.#options.timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
     this.#selfLookupPauseMs = firstSelfLookupPauseMs;
     this.#options.timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
-    if (this.#isWaitingForContacts) this.#options.timers.setEarlier(this.#republish, nowMs);
+    if (this.#isWaitingForContacts) this.#republishBy(nowMs);
   }
 
   /** After sleep: nothing that we know of others is certain any more. */
@@ -162,7 +163,10 @@ export class Maintenance {
 
   onRecordsChanged(nowMs: InstantMs): void {
     const expiryMs = this.#options.keeper.nextExpiryAtMs();
-    if (expiryMs !== undefined) this.#options.timers.setEarlier(this.#expiry, expiryMs);
+    if (expiryMs !== undefined) {
+      this.#expiry ??= new PartTimer("expiry", this);
+      this.#options.timers.setEarlier(this.#expiry, expiryMs);
+    }
     this.#republishNext(nowMs);
   }
 
@@ -274,7 +278,12 @@ export class Maintenance {
 
   #republishNext(nowMs: InstantMs): void {
     const dueMs = this.#options.keeper.nextRepublishAtMs();
-    if (dueMs !== undefined) this.#options.timers.setEarlier(this.#republish, Math.max(nowMs, dueMs));
+    if (dueMs !== undefined) this.#republishBy(Math.max(nowMs, dueMs));
+  }
+
+  #republishBy(atMs: InstantMs): void {
+    this.#republish ??= new PartTimer("republish", this);
+    this.#options.timers.setEarlier(this.#republish, atMs);
   }
 
   /** A random duration from 0 to `ms`. */

@@ -58,8 +58,11 @@ export class CallbackTimer extends Timer {
   }
 }
 
+const noTimers: Timer[] = [];
+
 export class TimerQueue {
-  readonly #heap: Timer[] = [];
+  /** {@link noTimers} before the first. */
+  #heap: Timer[] = noTimers;
   #order = 0;
   /** The instant of the run that is under way. */
   #runAtMs: InstantMs | undefined = undefined;
@@ -77,6 +80,7 @@ export class TimerQueue {
     timer.atMs = this.#runAtMs === undefined ? atMs : Math.max(this.#runAtMs, atMs);
     timer.order = this.#order++;
     if (timer.place === undefined) {
+      if (this.#heap === noTimers) this.#heap = [];
       this.#heap.push(timer);
       this.#rise(this.#heap.length - 1, timer);
     } else {
@@ -101,7 +105,7 @@ export class TimerQueue {
 
   clearAll(): void {
     for (const timer of this.#heap) timer.place = undefined;
-    this.#heap.length = 0;
+    this.#heap = noTimers;
   }
 
   /**
