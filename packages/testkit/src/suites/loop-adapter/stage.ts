@@ -87,6 +87,8 @@ const defaultPatienceMs = 4_000;
 export class LoopStage implements CaseStage {
   readonly harness: LoopHarness;
   readonly options: LoopAdapterSuiteOptions;
+  /** How often the loop has turned: it asks after each turn whether it may stop. */
+  turns = 0;
   readonly #nodes: LoopNode[] = [];
   readonly #run: NonNullable<LoopHarness["run"]>;
   #residents = 0;
@@ -198,13 +200,23 @@ export class LoopStage implements CaseStage {
   /** Lets the loop run until it is so. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const patienceMs = this.options.patienceMs ?? defaultPatienceMs;
-    if (!isSo()) await this.#run(isSo, patienceMs);
+    if (!isSo()) await this.#run(this.#countingTurns(isSo), patienceMs);
     if (!isSo()) throw new ExpectationError(`waited ${patienceMs} ms for this to happen: ${what}`);
   }
 
   /** Lets the loop run for so long, whatever happens. */
   async pass(forMs: number): Promise<void> {
-    await this.#run(() => false, forMs);
+    await this.#run(
+      this.#countingTurns(() => false),
+      forMs,
+    );
+  }
+
+  #countingTurns(isDone: () => boolean): () => boolean {
+    return () => {
+      this.turns++;
+      return isDone();
+    };
   }
 
   async close(): Promise<void> {
