@@ -3,7 +3,6 @@
  * to sleep while something of its nodes is unsent. For tests of plugins and of whatever else lives on a driver; and the
  * loop that the suite for event loops is tried on.
  */
-
 import { Driver, type InstantMs, TransportRouter } from "@kad/core";
 import type { CommandedMachine } from "./commanded-machine.ts";
 import { ExpectationError } from "./expectations.ts";

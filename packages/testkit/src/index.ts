@@ -45,7 +45,7 @@ export {
   recordStoreCases,
   recordStoreSuite,
   type StoreCaps,
-} from "./suites/record-store.ts";
+} from "./suites/record-store/index.ts";
 export {
   type MakeSecurePeer,
   type SecureChannelSuiteOptions,

@@ -2,7 +2,6 @@
  * Two machines on one clock, and a link between them that does what a script says. Everything is a function of the
  * options, and no real time passes. Borrowed buffers are overwritten with 0xAA after every call.
  */
-
 import {
   AddressTable,
   copyBytes,

@@ -3,7 +3,6 @@
  * messages not polled, events not handed out, or a batch not flushed. A loop that sleeps over them sleeps until somebody
  * else wakes it.
  */
-
 import type { SendOutcome, Transport } from "@kad/core";
 import type { CommandedMachine } from "./commanded-machine.ts";
 import { intercept } from "./intercept.ts";

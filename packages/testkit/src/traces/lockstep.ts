@@ -5,7 +5,6 @@
  * One input at a time: the node is called for the input, then polled until it has nothing to say. What the loop calls
  * beside that, at whatever time, does not reach it, since a poll is a transition too.
  */
-
 import type { Address, InstantMs, NetworkEvent, NodeEvent, Path, Transmit } from "@kad/core";
 import type { CommandedMachine } from "../commanded-machine.ts";
 import { toHex } from "../hex.ts";

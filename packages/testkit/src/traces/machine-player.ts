@@ -1,5 +1,4 @@
 /** Plays a trace on a machine, input by input, and says what came out. */
-
 import {
   type Address,
   AddressTable,

@@ -1,5 +1,4 @@
 /** How queries, and machines, end. */
-
 import { immutableRecord, NodeId, type QueryId, UsageError } from "@kad/core";
 import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectRefusal, expectThat, nth } from "../../expectations.ts";

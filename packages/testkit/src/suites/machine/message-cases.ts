@@ -1,5 +1,4 @@
 /** What a machine does with messages, and with what became of its own. */
-
 import { copyBytes, immutableRecord, MemoryRecordStore, UsageError } from "@kad/core";
 import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";

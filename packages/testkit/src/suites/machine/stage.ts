@@ -1,5 +1,4 @@
 /** Where the cases for machines play: a pair of them, whose borrowed buffers are overwritten after every call. */
-
 import {
   AddressTable,
   type NetworkEvent,

@@ -1,5 +1,4 @@
 /** Time: rule 4, deadlines, and when a request begins. */
-
 import { NodeId } from "@kad/core";
 import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
