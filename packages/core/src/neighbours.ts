@@ -19,7 +19,7 @@ import type { PendingRequest } from "./pending-request.ts";
 import { Pings } from "./pings.ts";
 import type { RequestMessage, ResponseMessage } from "./protocol.ts";
 import { TokenBucket } from "./rate-limiter.ts";
-import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable } from "./routing-table.ts";
+import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable, TableEntry } from "./routing-table.ts";
 import type { Rpc, RpcObserver } from "./rpc.ts";
 import type { ContactRefusal, Gauge } from "./stats.ts";
 
@@ -136,8 +136,10 @@ export class Neighbours implements RpcObserver {
     const { health } = this.#options;
     health.onFailed(request.beganAtMs);
     const { id } = request.to;
-    if (id === undefined || !health.countsFailure()) return;
-    const contact = this.#options.table.get(id)?.contact;
+    if (id === undefined) return;
+    const known = this.#options.table.get(id);
+    if (!health.countsFailure() && !this.#isLongUnheard(nowMs, known)) return;
+    const contact = known?.contact;
     const outcome = this.#options.table.onFailed(nowMs, id);
     if (outcome.type === "kept") this.#options.maintenance.onContactFailing(nowMs);
     if (outcome.type === "removed" && contact !== undefined) {
@@ -165,6 +167,14 @@ export class Neighbours implements RpcObserver {
       to,
       peer: request.to.id,
     });
+  }
+
+  /**
+   * That we seem to be offline protects a contact only for so long: where all contacts of a small table are gone for good,
+   * nothing else would ever show it.
+   */
+  #isLongUnheard(nowMs: InstantMs, known: TableEntry | undefined): boolean {
+    return known !== undefined && nowMs - known.lastSeenMs >= this.#options.limits.refreshIntervalMs;
   }
 
   #insert(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): void {

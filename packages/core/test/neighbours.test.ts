@@ -426,6 +426,26 @@ describe("a contact that fails", () => {
     },
   );
 
+  it("is let go while we seem to be offline only when it has not been heard for an hour", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0, contactRetryMs: 24 * 60 * minute } });
+    const peers = stage.populate(3);
+    stage.live.clear();
+    stage.nowMs += second;
+    const askAll = (): void => {
+      for (const peer of peers) stage.node.ping(stage.nowMs, contactOf(peer));
+      stage.pass(11 * second);
+    };
+    // Somebody else's silence shows it first, so that none of these three has failed.
+    for (let i = 0; i < 8; i++) silence(stage, stage.stranger(50));
+    expect(stage.node.stats().health).toBe("offline");
+    for (let i = 0; i < 5; i++) askAll();
+    expect(stage.node.table.size).toBe(3);
+    stage.nowMs += 60 * minute;
+    for (let i = 0; i < 3; i++) askAll();
+    expect(stage.node.table.size).toBe(0);
+    expect(stage.node.stats().gauges.lostContacts.used).toBe(3);
+  });
+
   it("counts again once somebody answers", () => {
     const stage = new Stage({ limits: { smallTableSize: 0, contactRetryMs: 60 * minute } });
     const peers = stage.populate(12);
