@@ -3,8 +3,8 @@
  *
  * A round pings every seed at the same time and begins the walk with those that answered; so a seed that did not answer
  * has a reason of its own and delays nothing, at the price of one round trip. Rounds follow one another with growing
- * pauses: a seed that starts together with us is found. Later, rounds begin anew when the table is empty, or when a walk
- * found nobody at all: then our contacts may all be gone. Host names are resolved in each round, since hosts move.
+ * pauses: a seed that starts together with us is found. Later, rounds begin anew when the table is empty, when nobody
+ * answers any more, or when a walk found nobody at all: then our contacts may all be gone. Host names are resolved in each round, since hosts move.
  */
 import type { Commands, Contact, InstantMs, Plugin, QueryFinished, QueryId } from "@kad/core";
 import { onAbort } from "./abort.ts";
@@ -19,7 +19,7 @@ const longestRoundMs = 10_000;
 /** The pause after the first round that failed, then twice as long each time. */
 const firstPauseMs = 500;
 const longestPauseMs = 60_000;
-/** How often an empty table is looked for. */
+/** How often a table is looked for that is empty, or of which nobody answers. */
 const tableCheckMs = 30_000;
 /** How long the other seeds have after the first answer, at least; and resolvers of names after the queries' own time. */
 const minGraceMs = 100;
@@ -107,7 +107,7 @@ export class Bootstrapper implements Plugin {
   }
 
   #checkTable(): void {
-    if (this.#options.commands.table.size === 0) this.#joinAgain();
+    if (isAlone(this.#options.commands)) this.#joinAgain();
   }
 
   /** Tries until it has joined; once at a time. */
@@ -271,6 +271,11 @@ export class Bootstrapper implements Plugin {
     };
     return signal === undefined ? [release] : [release, onAbort(signal, callback)];
   }
+}
+
+/** Nobody to ask, or nobody who answers: silence alone does not empty a table while all are silent. */
+function isAlone(commands: Commands): boolean {
+  return commands.table.size === 0 || commands.stats().health === "offline";
 }
 
 function roundMs(attempt: number): number {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { BootstrapFailed, CreateNodeOptions } from "../src/index.ts";
 import { freeUrl, Loopback, next, rejection, urlOf } from "./support/network.ts";
 
@@ -67,6 +67,28 @@ describe("a node that has lost everyone", () => {
     const join = next(node, "node:join");
     expect(await node.get("name")).toMatchObject({ end: "exhausted" });
     await join;
+    expect(node.table.get(renewed.id)).toBeDefined();
+  });
+});
+
+describe("a node that nobody answers any more", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("joins again through its seeds, though it still has contacts and asks for nothing", async () => {
+    const { setInterval: repeat } = globalThis;
+    // The half minute between two looks at the table, which nothing else waits for.
+    vi.spyOn(globalThis, "setInterval").mockImplementation(((callback: () => void, ms?: number) =>
+      repeat(callback, ms === 30_000 ? 200 : ms)) as typeof setInterval);
+    const url = await freeUrl();
+    const old = await net.open({ listen: url });
+    const node = await net.open({ limits: { ...hasty.limits, maxFailures: 255 }, bootstrap: [url] });
+    await old.close();
+    const ask = (): Promise<unknown> =>
+      node.ping({ id: old.id, addresses: node.table.contacts()[0]?.addresses ?? [] });
+    for (let i = 0; i < 9; i++) await ask();
+    expect([node.stats().health, node.table.size]).toEqual(["offline", 1]);
+    const renewed = await net.open({ listen: url });
+    await next(node, "node:join");
     expect(node.table.get(renewed.id)).toBeDefined();
   });
 });
