@@ -55,6 +55,7 @@ export class ConnectionCounters {
     silent: 0,
     idle: 0,
     evicted: 0,
+    ended: 0,
     shutdown: 0,
     unreachable: 0,
     timedOut: 0,

@@ -16,6 +16,7 @@ export type CloseReason =
   | "silent" // no sign of life, though it was asked for one
   | "idle" // no message for long
   | "evicted" // it made room for another dial
+  | "ended" // a layer above has ended it (`Transmit.closes`)
   | "shutdown" // the transport has closed
   | "unreachable" // a dial was refused, or nothing is there
   | "timedOut" // a dial was not answered in time
@@ -23,7 +24,7 @@ export type CloseReason =
 
 /** Reasons that say something of the peer's side of a dial. */
 export function isPeersFault(reason: CloseReason): boolean {
-  return reason !== "noResources" && reason !== "shutdown" && reason !== "evicted";
+  return reason !== "noResources" && reason !== "shutdown" && reason !== "evicted" && reason !== "ended";
 }
 
 /** What a transport supplies for each connection. None of the calls throws, and none calls back before it returns. */

@@ -90,10 +90,11 @@ export class Connections {
   }
 
   /** See `Transport.send`: what `path` says, whether its address may be dialled, decides on where to look. */
-  send(nowMs: InstantMs, { path, tag }: Transmit, bytes: Uint8Array): SendOutcome {
+  send(nowMs: InstantMs, { path, tag, closes }: Transmit, bytes: Uint8Array): SendOutcome {
     const { remote } = path;
     if (this.#sink === undefined) return "unreachable";
     const connection = (path.dialable ? this.#dialled : this.#accepted).get(remote.key);
+    if (closes) return this.#sendLast(nowMs, connection, bytes);
     if (bytes.length > this.#options.maxBytes || bytes.length === 0)
       return this.#refuse(remote, tag, "tooLarge");
     if (connection === undefined) {
@@ -267,6 +268,21 @@ export class Connections {
     return "sent";
   }
 
+  /** A layer above ends the connection, perhaps with a last word. It knows, so nobody is told that it is gone. */
+  #sendLast(nowMs: InstantMs, connection: Connection | undefined, bytes: Uint8Array): SendOutcome {
+    if (connection === undefined) return "sent";
+    if (connection.state === "dialling") {
+      this.#fail(nowMs, connection, "ended");
+      return "sent";
+    }
+    if (bytes.length > 0) {
+      connection.socket.send(bytes);
+      connection.isDirty = true;
+    }
+    this.#end(nowMs, connection, "ended");
+    return "sent";
+  }
+
   /** One message always has room where none waits. */
   #hasRoom(nowMs: InstantMs, connection: Connection, length: number): boolean {
     const { maxQueuedBytes } = this.#limits;
@@ -341,9 +357,10 @@ export class Connections {
       : undefined;
   }
 
+  /** Replies too: a layer below the node may have sealed them, and must know. */
   #refuse(to: Address, tag: number, reason: SendFailure): SendOutcome {
     if (tag === 0) this.#counters.lostReplies++;
-    else this.#sink?.sendFailed(to, tag, reason);
+    this.#sink?.sendFailed(to, tag, reason);
     return "queued";
   }
 
@@ -437,6 +454,10 @@ export class Connections {
     (isDialled ? this.#dialled : this.#accepted).delete(path.remote.key);
     if (!isDialled && host !== undefined) this.#leaveHost(host);
     connection.waiting = [];
+    if (reason === "ended") {
+      this.#reopenFlow();
+      return;
+    }
     if (wasDialling) {
       const isFault = isPeersFault(reason);
       if (isFault) this.#backOff.onFailed(nowMs, path.remote.key);

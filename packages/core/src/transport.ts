@@ -57,7 +57,10 @@ export interface Transport {
    * @throws ListenError (or rejects) that names the address; nothing stays open then
    */
   open(sink: TransportSink, addresses: AddressTable): void | Promise<void>;
-  /** Only for addresses of its kinds, between open and close. Never throws on what the network does. */
+  /**
+   * Only for addresses of its kinds, between open and close. Never throws on what the network does. A transmit that
+   * `closes` ends its connection, after its bytes if there are any: that is not told as a failure. Datagrams never have it.
+   */
   send(transmit: Transmit, bytes: Uint8Array): SendOutcome;
   flush(): void;
   /** Where others can reach us, the best first; empty where nobody can. */

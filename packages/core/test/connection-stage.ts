@@ -116,6 +116,12 @@ export class ConnectionStage {
     return outcome;
   }
 
+  /** What ends a connection, perhaps with a last word. */
+  sendLast(path: Path, bytes: Uint8Array): SendOutcome {
+    const transmit = { path, peer: undefined, length: bytes.length, tag: 0, closes: true } as const;
+    return this.connections.send(this.nowMs, transmit, bytes);
+  }
+
   flush(): void {
     this.connections.flush(this.nowMs);
   }

@@ -44,13 +44,17 @@ describe("a dial", () => {
     expect(stage.connections.stats).toMatchObject({ accepted: { used: 1 }, dialled: { used: 1 } });
   });
 
-  it("that is refused fails what waits for it with unreachable, and replies without a word", () => {
+  it("that is refused fails what waits for it with unreachable, replies too", () => {
     const stage = new ConnectionStage();
     stage.send(1, message(1), 5);
     stage.send(1, message(2), 0);
     const [socket] = stage.dials as [PlayedSocket];
     stage.connections.closed(stage.nowMs, socket.connection, "unreachable");
-    expect(stage.told).toEqual(["deferred 5", "failed tcp://10.0.0.1:4100 5 unreachable"]);
+    expect(stage.told).toEqual([
+      "deferred 5",
+      "failed tcp://10.0.0.1:4100 5 unreachable",
+      "failed tcp://10.0.0.1:4100 0 unreachable",
+    ]);
     expect(stage.connections.stats).toMatchObject({
       closed: { unreachable: 1 },
       lostReplies: 1,
@@ -96,6 +100,62 @@ describe("a dial", () => {
     stage.connections.closed(stage.nowMs, connection, "remote");
     expect(stage.told).toHaveLength(told);
     expect(connection.isOpen).toBe(false);
+  });
+});
+
+describe("a connection that a layer above ends", () => {
+  it.each([
+    ["dialled", (stage: ConnectionStage) => stage.open(1)],
+    ["accepted", (stage: ConnectionStage) => stage.accept("tcp://10.0.0.1:50000") as PlayedSocket],
+  ])("(%s) lets leave what was sent, and a last word, and nobody is told that it is gone", (_how, begin) => {
+    const stage = new ConnectionStage();
+    const socket = begin(stage);
+    const { path } = socket.connection;
+    const told = stage.told.length;
+    stage.sendOn(path, message(1), 0);
+    expect(stage.sendLast(path, message(2))).toBe("sent");
+    expect(socket.messages).toEqual(["1", "2"]);
+    expect(socket.calls.at(-1)).toBe("end ended");
+    stage.connections.received(socket.connection, message(9));
+    stage.connections.closed(stage.nowMs, socket.connection, "remote");
+    expect(stage.told).toHaveLength(told);
+    expect(stage.connections.stats).toMatchObject({
+      closed: { ended: 1 },
+      accepted: { used: 0 },
+      dialled: { used: 0 },
+      queuedBytes: { used: 0 },
+    });
+  });
+
+  it("without a last word sends nothing, and what is not there is ended already", () => {
+    const stage = new ConnectionStage();
+    const { connection, messages } = stage.open(1);
+    expect(stage.sendLast(connection.path, new Uint8Array(0))).toBe("sent");
+    expect(stage.sendLast(connection.path, new Uint8Array(0))).toBe("sent");
+    expect(messages).toEqual([]);
+    expect(stage.connections.stats.closed.ended).toBe(1);
+  });
+
+  it("while it is dialled gives the dial up, which is no fault of the peer's", () => {
+    const stage = new ConnectionStage();
+    stage.send(1, message(1), 0);
+    const [socket] = stage.dials as [PlayedSocket];
+    stage.sendLast(socket.connection.path, new Uint8Array(0));
+    expect(socket.calls).toEqual(["destroy ended"]);
+    expect(stage.told).toEqual([]);
+    expect(stage.send(1, message(2), 0)).toBe("queued");
+    expect(stage.dials).toHaveLength(2);
+  });
+
+  it("makes room for what the same address is dialled for next", () => {
+    const stage = new ConnectionStage();
+    const { connection } = stage.open(1);
+    stage.sendLast(connection.path, message(3));
+    expect(stage.send(1, message(4), 7)).toBe("queued");
+    const next = stage.dials.at(-1) as PlayedSocket;
+    stage.connections.opened(stage.nowMs, next.connection);
+    expect(next.messages).toEqual(["4"]);
+    expect(stage.told).toEqual(["deferred 7", "sent 7"]);
   });
 });
 

@@ -6,6 +6,7 @@ import type { CloseReason } from "@kad/core";
 const codes: Partial<Record<CloseReason, number>> = {
   idle: 1_000, // normal closure
   evicted: 1_000,
+  ended: 1_000,
   shutdown: 1_001, // going away
   malformed: 1_003, // data of a type that cannot be accepted: text
   slow: 1_008, // violates a policy
