@@ -99,13 +99,12 @@ export class Credentials {
     this.#statics.onWallClock(nowMs, this.secondOf(nowMs), unixMs);
   }
 
-  /** Makes and replaces static keys. Early and repeated calls do nothing. */
+  /**
+   * Makes and replaces static keys. Early and repeated calls do nothing, and it waits for none: a channel calls it whenever
+   * it is called itself, and a key that nobody asks for may be as old as it is.
+   */
   handleTimeout(nowMs: InstantMs): void {
     this.#statics.handleTimeout(nowMs, this.secondOf(nowMs));
-  }
-
-  get nextDeadlineMs(): InstantMs | undefined {
-    return this.#statics.nextDeadlineMs;
   }
 
   /** Certificates of others that are known to be good. */

@@ -86,8 +86,9 @@ class SecureMachine implements Machine<NodeEvent>, Commands {
       return;
     }
     this.#channel.handleNetworkEvent(nowMs, event);
-    this.#settle(nowMs);
-    this.#node.handleNetworkEvent(nowMs, event);
+    const tag = event.type === "sendFailed" ? event.tag : undefined;
+    // A message that the channel has sealed and sends again by itself has not failed, whatever the transport says.
+    if (!this.#settle(nowMs, tag)) this.#node.handleNetworkEvent(nowMs, event);
   }
 
   handleTimeout(nowMs: InstantMs): void {
@@ -154,12 +155,18 @@ class SecureMachine implements Machine<NodeEvent>, Commands {
     return { path, peer, length: sealed, tag };
   }
 
-  /** Tells the inner machine what has become of its messages. */
-  #settle(nowMs: InstantMs): void {
+  /** Tells the inner machine what has become of its messages. `true`: of the one with this tag too. */
+  #settle(nowMs: InstantMs, tag?: number): boolean {
+    let isTold = false;
     for (let event = this.#channel.pollEvent(); event !== undefined; event = this.#channel.pollEvent()) {
-      if (event.type === "error") this.#errors.push(event);
-      else this.#node.handleNetworkEvent(nowMs, event);
+      if (event.type === "error") {
+        this.#errors.push(event);
+        continue;
+      }
+      this.#node.handleNetworkEvent(nowMs, event);
+      isTold ||= event.tag === tag;
     }
+    return isTold;
   }
 
   #roomFor(into: Uint8Array): Uint8Array {

@@ -55,8 +55,6 @@ interface Coming {
 const aheadMs = 10 * 60_000;
 /** After a signature that failed. */
 const retryMs = 60_000;
-/** A signature that is on its way is looked for so often. */
-const lookMs = 1_000;
 /** A key that is no longer in force is kept for so many seconds: longer than a cookie lives. */
 const keptSeconds = 60;
 
@@ -67,8 +65,6 @@ export class StaticKeys {
   #coming: Coming | undefined;
   #rotateAtMs: InstantMs | undefined;
   #makeAtMs: InstantMs;
-  /** While a signature is on its way: nobody tells when it is there. */
-  #lookAtMs: InstantMs | undefined;
   #unixOffsetMs: number | undefined;
 
   /** Makes the first key; it is in force at once if its signature is. */
@@ -101,16 +97,8 @@ export class StaticKeys {
     const isDue = this.#rotateAtMs === undefined || nowMs >= this.#rotateAtMs;
     const isResigned = this.#coming?.pair === this.#keys[0]?.pair;
     if (isFirst || isDue || isResigned) this.#adopt(nowMs, isFirst ? second : second + 1);
-    const isAwaited = this.#coming !== undefined && this.#coming.certificate === undefined;
-    this.#lookAtMs = isAwaited ? nowMs + lookMs : undefined;
     const last = this.#keys.findIndex(({ fromSecond }) => fromSecond + keptSeconds <= second);
     if (last >= 0 && last + 1 < this.#keys.length) this.#keys = this.#keys.slice(0, last + 1); // slice: an array
-  }
-
-  /** When {@link handleTimeout} has something to do. */
-  get nextDeadlineMs(): InstantMs | undefined {
-    if (this.#coming === undefined) return this.#makeAtMs;
-    return this.#lookAtMs ?? this.#rotateAtMs;
   }
 
   #make(nowMs: InstantMs): void {

@@ -213,6 +213,21 @@ describe("what the node sends", () => {
     ]);
   });
 
+  it("and that the channel will send again by itself has not failed, whatever the transport says", () => {
+    const { node, channel, machine } = stack();
+    channel.handleNetworkEvent = (_nowMs, event) => {
+      if (event.type === "sendFailed" && event.tag === 7) channel.events.push({ type: "sent", tag: 7 });
+    };
+    const failed = (tag: number) =>
+      machine.handleNetworkEvent(0, { type: "sendFailed", to: remote, tag, reason: "queueFull" });
+    failed(7);
+    failed(8);
+    expect(node.heard).toEqual([
+      { type: "sent", tag: 7 },
+      { type: "sendFailed", to: remote, tag: 8, reason: "queueFull" },
+    ]);
+  });
+
   it("and is a reply that must wait or is refused, is not told of", () => {
     const { pollAll, node } = stack();
     node.outgoing.push({ tag: 0, text: "?reply" }, { tag: 0, text: "!reply" });

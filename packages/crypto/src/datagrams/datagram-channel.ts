@@ -29,7 +29,7 @@ import type { RandomSource } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
 import { Initiator } from "./initiator.ts";
 import { type DatagramLimits, resolveDatagramLimits } from "./limits.ts";
-import { Outbox } from "./outbox.ts";
+import { keysMs, Outbox } from "./outbox.ts";
 import {
   acceptType,
   challengeType,
@@ -133,7 +133,10 @@ export class DatagramChannel implements SecureChannel {
     this.#nowMs = nowMs;
     this.#initiator = new Initiator(context);
     this.#responder = new Responder(context, nowMs);
-    this.#traffic = new Traffic(context, (session) => this.#outbox.onMoved(session));
+    this.#traffic = new Traffic(context, {
+      onMoved: (session) => this.#outbox.onMoved(session),
+      onConfirmed: (session) => this.#outbox.onConfirmed(session),
+    });
     this.#outbox = new Outbox(context, this.#traffic);
     this.#renewal = new Renewal(context, this.#initiator);
   }
@@ -185,7 +188,8 @@ export class DatagramChannel implements SecureChannel {
     const usable = to.peer === undefined ? table.at(to.path.remote.key) : table.usable(to.peer);
     const session = accepting ?? usable;
     if (session === undefined || session.sendCounter >= counterLimit) return this.#begin(now, to, plaintext);
-    if (session.state === "accepting") return this.#hold(session, to, plaintext);
+    if (session.state !== "confirmed" && now < session.createdAtMs + keysMs)
+      return this.#hold(session, to, plaintext);
     this.#renewal.onUse(now, session);
     return this.#sealOn(now, session, to, plaintext, into);
   }
@@ -198,7 +202,9 @@ export class DatagramChannel implements SecureChannel {
 
   handleTimeout(nowMs: InstantMs): void {
     const now = this.#enter(nowMs);
-    if (!this.#isClosed) this.#initiator.handleTimeout(now);
+    if (this.#isClosed) return;
+    this.#initiator.handleTimeout(now);
+    this.#outbox.handleTimeout(now);
   }
 
   /** @throws UsageError `invalidArgument` when `into` has not the 1,200 bytes of a datagram */
@@ -229,7 +235,7 @@ export class DatagramChannel implements SecureChannel {
     return earliest(
       [this.#initiator.nextDeadlineMs, "handshake is sent again or given up"],
       [this.#context.table.nextSweepMs, "session ends"],
-      [this.#context.credentials.nextDeadlineMs, "static key is replaced"],
+      [this.#outbox.nextDeadlineMs, "message leaves without a sign of the peer"],
     );
   }
 
@@ -298,7 +304,6 @@ export class DatagramChannel implements SecureChannel {
   }
 
   #begin(nowMs: InstantMs, to: Transmit, plaintext: Uint8Array): "pending" | "refused" {
-    if (to.tag === 0) return this.#refuse(to, "noSession");
     const outcome = this.#initiator.hold(nowMs, to, plaintext);
     return outcome === "pending" ? outcome : this.#refuse(to, outcome);
   }
@@ -325,7 +330,7 @@ export class DatagramChannel implements SecureChannel {
       if (candidate?.path.remote.key === key) {
         const bytes = plaintext.length + dataOverheadBytes;
         if (candidate.sentBytes + bytes > amplification * candidate.receivedBytes)
-          return this.#outbox.await(nowMs, session, to, plaintext)
+          return this.#outbox.holdForProof(nowMs, session, to, plaintext)
             ? "pending"
             : this.#refuse(to, "unprovenPath");
         candidate.sentBytes += bytes;

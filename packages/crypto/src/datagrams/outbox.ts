@@ -1,5 +1,6 @@
 /**
- * Messages that were kept back and have a session now, and answers that wait until an address is proven.
+ * Messages that have a session and cannot leave at once: they were kept back for it, or wait until the peer has shown that
+ * it has the keys, or until it is proven to be at its new address.
  */
 import type { InstantMs, Transmit } from "@kad/core";
 import { Fifo } from "../fifo.ts";
@@ -14,20 +15,28 @@ interface Entry {
   readonly message: HeldMessage;
 }
 
-interface Awaiting extends Entry {
+/** `proof`: of the address; without it the message is dropped. `keys`: without a sign of them it is sent all the same. */
+interface Waiting extends Entry {
+  readonly for: "proof" | "keys";
   readonly untilMs: InstantMs;
 }
 
-/** For the proof of an address so long, and so many at once. */
-const awaitingMs = 3_000;
-const maxAwaiting = 64;
+const proofMs = 3_000;
+const maxForProof = 64;
+/**
+ * Our ACCEPT may be lost, and DATA in front of it would be too. If it was not, it is the peer's first DATA that was: then
+ * ours is as good.
+ */
+export const keysMs = 600;
 
 export class Outbox {
   readonly #context: DatagramContext;
   readonly #traffic: Traffic;
   readonly #ready: Fifo<Entry>;
-  /** The oldest first. */
-  #awaiting: Awaiting[] = [];
+  /** In the order in which they came. */
+  #waiting: Waiting[] = [];
+  /** Nothing is over before. */
+  #dueMs: InstantMs | undefined;
 
   constructor(context: DatagramContext, traffic: Traffic) {
     this.#context = context;
@@ -35,12 +44,17 @@ export class Outbox {
     this.#ready = new Fifo(context.limits.maxHeldMessages);
   }
 
-  /** Takes a message over, to go out through the session with the next polls. */
-  push(session: Session, message: HeldMessage): void {
-    this.#ready.push({ session, message });
+  get nextDeadlineMs(): InstantMs | undefined {
+    return this.#dueMs;
   }
 
-  /** `false`: there is no room for a copy. */
+  /** Takes a message over. It leaves with the next polls, if the peer is known to have the keys. */
+  push(session: Session, message: HeldMessage): void {
+    if (session.state === "confirmed") this.#ready.push({ session, message });
+    else this.#wait({ session, message, for: "keys", untilMs: session.createdAtMs + keysMs });
+  }
+
+  /** {@link push} with a copy. `false`: there is no room for it. */
   hold(session: Session, to: Transmit, plaintext: Uint8Array): boolean {
     const message = this.#context.held.hold(to, plaintext);
     if (message !== undefined) this.push(session, message);
@@ -48,19 +62,30 @@ export class Outbox {
   }
 
   /** Until the peer is proven to be at its new address. `false`: there is no room for a copy. */
-  await(nowMs: InstantMs, session: Session, to: Transmit, plaintext: Uint8Array): boolean {
-    this.#drop(({ untilMs }) => untilMs <= nowMs);
-    if (this.#awaiting.length >= maxAwaiting) return false;
+  holdForProof(nowMs: InstantMs, session: Session, to: Transmit, plaintext: Uint8Array): boolean {
+    if (this.#waiting.filter((entry) => entry.for === "proof").length >= maxForProof) return false;
     const message = this.#context.held.hold(to, plaintext);
-    if (message !== undefined) this.#awaiting.push({ session, message, untilMs: nowMs + awaitingMs });
+    if (message !== undefined) this.#wait({ session, message, for: "proof", untilMs: nowMs + proofMs });
     return message !== undefined;
   }
 
   /** The peer is where it was thought to be. */
   onMoved(session: Session): void {
-    const isOf = (entry: Awaiting): boolean => entry.session === session;
-    for (const { message } of this.#awaiting.filter(isOf)) this.push(session, message);
-    this.#awaiting = this.#awaiting.filter((entry) => !isOf(entry));
+    this.#release((entry) => entry.session === session && entry.for === "proof");
+  }
+
+  /** The peer has the keys. */
+  onConfirmed(session: Session): void {
+    this.#release((entry) => entry.session === session && entry.for === "keys");
+  }
+
+  /** Early and repeated calls do nothing. */
+  handleTimeout(nowMs: InstantMs): void {
+    if (this.#dueMs === undefined || nowMs < this.#dueMs) return;
+    this.#drop((entry) => entry.for === "proof" && entry.untilMs <= nowMs);
+    this.#release((entry) => entry.untilMs <= nowMs);
+    this.#dueMs = undefined;
+    for (const { untilMs } of this.#waiting) this.#setDue(untilMs);
   }
 
   pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
@@ -81,21 +106,38 @@ export class Outbox {
 
   /** Nothing leaves any more. */
   close(): void {
-    const { events, held } = this.#context;
     this.#drop(() => true);
-    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) {
-      held.release(next.message);
-      events.sendFailed(next.message.path.remote, next.message.tag, "closed");
-    }
+    this.#dueMs = undefined;
+    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) this.#fail(next);
   }
 
-  #drop(isOver: (entry: Awaiting) => boolean): void {
-    const { events, held, counters } = this.#context;
-    for (const { message } of this.#awaiting.filter(isOver)) {
-      held.release(message);
-      counters.refused.unprovenPath++;
-      events.sendFailed(message.path.remote, message.tag, "closed");
+  #wait(entry: Waiting): void {
+    this.#waiting.push(entry);
+    this.#setDue(entry.untilMs);
+  }
+
+  #setDue(atMs: InstantMs): void {
+    if (this.#dueMs === undefined || atMs < this.#dueMs) this.#dueMs = atMs;
+  }
+
+  #release(isReady: (entry: Waiting) => boolean): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter((entry) => !isReady(entry));
+    for (const entry of waiting) if (isReady(entry)) this.#ready.push(entry);
+  }
+
+  #drop(isOver: (entry: Waiting) => boolean): void {
+    for (const entry of this.#waiting) {
+      if (!isOver(entry)) continue;
+      if (entry.for === "proof") this.#context.counters.refused.unprovenPath++;
+      this.#fail(entry);
     }
-    this.#awaiting = this.#awaiting.filter((entry) => !isOver(entry));
+    this.#waiting = this.#waiting.filter((entry) => !isOver(entry));
+  }
+
+  #fail({ message }: Entry): void {
+    this.#context.held.release(message);
+    this.#context.events.sendFailed(message.path.remote, message.tag, "closed");
   }
 }

@@ -119,10 +119,12 @@ export class SessionTable {
     this.#options.memory.free(session.memory);
   }
 
-  confirm(session: Session): void {
-    if (session.state === "confirmed") return;
+  /** The peer has the keys. `false`: that was known. */
+  confirm(session: Session): boolean {
+    if (session.state === "confirmed") return false;
     session.state = "confirmed";
     this.#unconfirmed--;
+    return true;
   }
 
   /** The peer hears us there. */

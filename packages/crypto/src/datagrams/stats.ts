@@ -45,7 +45,6 @@ export type DatagramDropReason =
 
 /** Why a message of our own was not sent. */
 export type DatagramRefusal =
-  | "noSession" // a reply whose session has ended
   | "unprovenPath" // over three times what came from an address that is not proven
   | "tooLarge"
   | "attemptsFull"
@@ -124,7 +123,6 @@ const dropReasons: readonly DatagramDropReason[] = [
   "resetIgnored",
 ];
 const refusals: readonly DatagramRefusal[] = [
-  "noSession",
   "unprovenPath",
   "tooLarge",
   "attemptsFull",

@@ -27,6 +27,14 @@ import {
 } from "./packets.ts";
 import { counterLimit, type PeerPath, type Session } from "./session.ts";
 
+/** What is learnt of a peer from its packets. */
+export interface TrafficObserver {
+  /** It was found at another address. */
+  onMoved(session: Session): void;
+  /** It has the keys of a session that it began. */
+  onConfirmed(session: Session): void;
+}
+
 /** An unproven address is sent at most so many times what came from it (RFC 9000 §8). */
 export const amplification = 3;
 /** A candidate that has not answered for so long makes room for another. */
@@ -36,17 +44,16 @@ const nothing = new Uint8Array(0);
 
 export class Traffic {
   readonly #context: DatagramContext;
-  readonly #onMoved: (session: Session) => void;
+  readonly #observer: TrafficObserver;
   readonly #nonce: Uint8Array = new Uint8Array(nonceBytes);
   readonly #toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
   readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
   /** Sessions that have something to say of their own: each one packet of a kind at most. */
   readonly #waiting = new Set<Session>();
 
-  /** @param onMoved told when a peer was found at another address */
-  constructor(context: DatagramContext, onMoved: (session: Session) => void) {
+  constructor(context: DatagramContext, observer: TrafficObserver) {
     this.#context = context;
-    this.#onMoved = onMoved;
+    this.#observer = observer;
   }
 
   /** Writes DATA at the start of `into` and returns its length; the caller has made sure of the room. */
@@ -95,7 +102,7 @@ export class Traffic {
     session.lastUsedAtMs = nowMs;
     session.unansweredSinceMs = undefined;
     session.isHeard = true;
-    table.confirm(session);
+    if (table.confirm(session)) this.#observer.onConfirmed(session);
     const path = this.#follow(nowMs, session, from, wire.length, isNewest);
     const body = this.#opened.subarray(1, wire.length - dataOverheadBytes + 1);
     return this.#take(session, path, this.#opened[0] as number, body);
@@ -164,7 +171,7 @@ export class Traffic {
         }
         counters.pathsMoved++;
         table.move(session, candidate.path);
-        this.#onMoved(session);
+        this.#observer.onMoved(session);
         return undefined;
       }
       case kinds.close:

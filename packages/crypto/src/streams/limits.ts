@@ -12,9 +12,9 @@ export interface StreamLimits {
   readonly maxMessageBytes: number;
   /** Parts of messages that have arrived in all connections, in bytes, 1,200 to 2^32; 16 MiB. */
   readonly maxPartsBytes: number;
-  /** Messages that wait to be sent, 1 to 1,048,576; 4,096. A quarter of them for one connection. */
+  /** Messages that wait to be sent, 1 to 1,048,576; 4,096. An eighth of them for one connection. */
   readonly maxHeldMessages: number;
-  /** Bytes of them together, 1,200 to 2^32; 16 MiB. A quarter of them for one connection. */
+  /** Bytes of them together, 1,200 to 2^32; 16 MiB. An eighth of them for one connection. */
   readonly maxHeldBytes: number;
   /** How long a handshake of ours may take, the dial included, in ms, 1,000 to 60,000; 10,000. */
   readonly dialTimeoutMs: number;

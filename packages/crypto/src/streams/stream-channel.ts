@@ -5,8 +5,8 @@
  * to an address that it has no connection with; it tells by `sendFailed` without a tag that a connection has ended, before
  * it dials the same address anew; and it closes a connection after a transmit that `closes` it.
  *
- * Nonces are counted and not sent, so what is sealed has to leave, in its order. Messages are therefore sealed only when
- * they are polled, and one that the transport refuses is kept as it is.
+ * Nonces are counted and not sent, so what is sealed has to leave, in its order. One that the transport refuses at once,
+ * with `queueFull`, is kept as it is and goes out later; one that is lost in another way ends the connection.
  */
 import {
   type AddressCodec,
@@ -57,7 +57,7 @@ const acceptorWaitsMs = 60_000;
 /** A retired connection is closed when it has been silent for so long. */
 const silenceMs = 10_000;
 /** Of what waits, so much may be one connection's. */
-const shareOfOne = 4;
+const shareOfOne = 8;
 /** Of messages that were refused at once. */
 const spareEvents = 1_024;
 
@@ -113,6 +113,7 @@ export class StreamChannel implements SecureChannel {
       this.#counters.unexpectedMessages++;
       return undefined;
     }
+    if (wire.length === 0) return undefined; // a sign of life
     const connection = this.#table.at(from.remote.key);
     if (connection === undefined) {
       this.#onFirst(now, from, wire);
@@ -125,12 +126,22 @@ export class StreamChannel implements SecureChannel {
     return undefined;
   }
 
-  seal(nowMs: InstantMs, to: Transmit, plaintext: Uint8Array, _into: Uint8Array): "pending" | "refused" {
+  seal(
+    nowMs: InstantMs,
+    to: Transmit,
+    plaintext: Uint8Array,
+    into: Uint8Array,
+  ): number | "pending" | "refused" {
     const now = this.#enter(nowMs);
     if (this.#isClosed) return this.#refuse(to, "closed");
     if (plaintext.length > this.#limits.maxMessageBytes) return this.#refuse(to, "tooLarge");
     const connection = this.#connectionFor(now, to);
     if (typeof connection === "string") return this.#refuse(to, connection);
+    const { remote, dialable } = to.path;
+    if (connection.key === remote.key && connection.path.dialable === dialable) {
+      const length = this.#sender.seal(connection, to.tag, plaintext, into);
+      if (length !== undefined) return length;
+    }
     const { maxHeldBytes } = this.#limits;
     const hasRoom =
       connection.outgoing.length < connection.outgoing.limit &&
@@ -184,10 +195,7 @@ export class StreamChannel implements SecureChannel {
 
   nextDeadline(): Deadline | undefined {
     if (this.#isClosed) return undefined;
-    return earliest(
-      [this.#dueMs, "connection is closed or tried again"],
-      [this.#credentials.nextDeadlineMs, "static key is replaced"],
-    );
+    return earliest([this.#dueMs, "connection is closed or tried again"]);
   }
 
   close(nowMs: InstantMs): void {
@@ -327,7 +335,6 @@ export class StreamChannel implements SecureChannel {
       return ofPeer ?? "wrongPeer";
     }
     if (ofPeer !== undefined) return ofPeer;
-    if (isReply) return "noConnection";
     return there ?? (path.dialable ? this.#dial(nowMs, path) : "noConnection");
   }
 
@@ -362,7 +369,11 @@ export class StreamChannel implements SecureChannel {
     const connection = this.#table.at(event.to.key);
     if (connection === undefined) return;
     const isDown = event.tag === undefined;
-    if (!isDown && event.reason === "queueFull" && this.#sender.onQueueFull(nowMs, connection)) {
+    if (
+      event.tag !== undefined &&
+      event.reason === "queueFull" &&
+      this.#sender.onQueueFull(nowMs, connection, event.tag)
+    ) {
       this.#setDue(connection.blockedUntilMs as InstantMs);
       return;
     }

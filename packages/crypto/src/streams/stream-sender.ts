@@ -35,8 +35,9 @@ export class StreamSender {
   /** Those that cannot send now. */
   readonly #blocked = new Set<Connection>();
   readonly #closedLinks = new Set<number>();
-  /** What left with the last poll, sealed: the transport may not take it. */
+  /** What left last, sealed: the transport may not take it. */
   #last: Connection | undefined;
+  #lastTag = 0;
   #lastLength = 0;
   readonly #lastBytes: Uint8Array = new Uint8Array(partBytes + streamOverheadBytes);
   readonly #plain: Uint8Array = new Uint8Array(1 + partBytes);
@@ -67,6 +68,23 @@ export class StreamSender {
     this.#blocked.delete(connection);
   }
 
+  /**
+   * Seals a message at once, where nothing is to go out before it and it fits one part; `undefined`: it has to wait. The
+   * transport hears of it under `tag`.
+   */
+  seal(connection: Connection, tag: number, message: Uint8Array, into: Uint8Array): number | undefined {
+    const { stage } = connection;
+    const fits = message.length <= partBytes && message.length + streamOverheadBytes <= into.length;
+    const isFree = !connection.hasToSend && !this.#blocked.has(connection);
+    if (stage.type !== "open" || !fits || !isFree || this.#closedLinks.has(connection.path.remote.link))
+      return undefined;
+    this.#plain[0] = streamKinds.end;
+    this.#plain.set(message, 1);
+    const length = stage.stream.seal(this.#plain.subarray(0, 1 + message.length), into);
+    this.#remember(connection, tag, into, length);
+    return length;
+  }
+
   pollTransmit(into: Uint8Array): Transmit | undefined {
     this.#last = undefined;
     const closing = this.#closings.shift();
@@ -84,22 +102,20 @@ export class StreamSender {
       const length = this.#next(connection, into);
       if (length === undefined) continue;
       if (connection.hasToSend) this.#busy.add(connection); // behind the others
-      this.#last = connection;
-      this.#lastLength = length;
-      this.#lastBytes.set(into.subarray(0, length));
-      this.#options.counters.messagesSent++;
+      this.#remember(connection, 0, into, length);
       return { path: connection.path, peer: connection.peer, length, tag: 0 };
     }
     return undefined;
   }
 
   /**
-   * The transport could not take what left with the last poll: it goes out later, as it is, since nothing may be sealed in
-   * its place. `false`: that was another connection's, and this one's is lost.
+   * The transport could not take what left last: it goes out later, as it is, since nothing may be sealed in its place.
+   * Its sender hears that it was sent. `false`: that was another one, and this one is lost.
    */
-  onQueueFull(nowMs: InstantMs, connection: Connection): boolean {
-    if (this.#last !== connection) return false;
+  onQueueFull(nowMs: InstantMs, connection: Connection, tag: number): boolean {
+    if (this.#last !== connection || this.#lastTag !== tag) return false;
     this.#last = undefined;
+    this.#options.events.sent(tag);
     connection.ready.unshift(copyBytes(this.#lastBytes, 0, this.#lastLength));
     this.#busy.delete(connection);
     this.#blocked.add(connection);
@@ -127,6 +143,14 @@ export class StreamSender {
       else dueMs = Math.min(dueMs ?? blockedUntilMs, blockedUntilMs);
     }
     return dueMs;
+  }
+
+  #remember(connection: Connection, tag: number, bytes: Uint8Array, length: number): void {
+    this.#last = connection;
+    this.#lastTag = tag;
+    this.#lastLength = length;
+    this.#lastBytes.set(bytes.subarray(0, length));
+    this.#options.counters.messagesSent++;
   }
 
   #unblock(connection: Connection): void {

@@ -277,7 +277,7 @@ describe("a session", () => {
     const idle = joined();
     idle.network.run(hourMs + 2_000);
     expect([ended(idle.alice), ended(idle.bob)]).toEqual([{ idle: 1 }, { idle: 1 }]);
-    expect(idle.alice.channel.nextDeadline()?.reason).toBe("static key is replaced");
+    expect(idle.alice.channel.nextDeadline()).toBeUndefined();
 
     const busy = joined();
     busy.network.onPacket = (packet) => (packet.bytes[0] === 5 ? [] : [packet]); // no handshake gets through
@@ -443,14 +443,66 @@ describe("a lost session", () => {
     bob.answer = () => "with the ACCEPT";
     network.onPacket = (packet) => {
       if (packet.bytes[0] !== 8) return [packet];
-      network.schedule(packet, 100);
+      network.schedule(packet, 900);
       return [];
     };
     network.send(alice, bob, "question");
     network.run(40);
     network.send(bob, alice, "before the ACCEPT", { tag: 0 });
-    network.run(1_000);
+    network.run(2_000);
+    expect(dropped(alice)).toMatchObject({ unknownSession: 1 });
     expect(typesOf(network.log)).not.toContain("reset");
     expect(textsOf(alice)).toEqual(["with the ACCEPT"]);
+  });
+});
+
+describe("a session that others have begun", () => {
+  function begun(onPacket: (packet: Packet) => readonly Packet[]) {
+    const network = new ChannelNetwork({ delayMs: 10 });
+    const [alice, bob] = [network.add("alice"), network.add("bob")];
+    network.onPacket = onPacket;
+    network.send(alice, bob, "question");
+    network.run(30);
+    const tag = network.send(bob, alice, "from bob");
+    return { network, alice, bob, tag };
+  }
+
+  it("is sent on once the peer has shown that it has the keys", () => {
+    const { network, alice, bob, tag } = begun((packet) => [packet]);
+    network.settle();
+    expect(typesOf(network.log)).toEqual(["hello", "challenge", "handshake", "accept"]);
+    network.run(40);
+    expect(typesOf(network.log)).toEqual(["hello", "challenge", "handshake", "accept", "data", "data"]);
+    expect(textsOf(alice)).toEqual(["from bob"]);
+    expect(bob.events).toEqual([{ type: "sent", tag }]);
+  });
+
+  it("and whose ACCEPT is lost loses nothing: it waits for the next one", () => {
+    let lost = 0;
+    const { network, alice } = begun((packet) => (packet.bytes[0] === 8 && lost++ < 1 ? [] : [packet]));
+    network.run(700);
+    expect(textsOf(alice)).toEqual(["from bob"]);
+    expect(dropped(alice)).toEqual({});
+  });
+
+  it("is sent on after 0.6 s without a sign of the peer: that may have been lost", () => {
+    const { network, alice, bob } = begun((packet) =>
+      packet.bytes[0] === 9 && packet.bytes.length === 26 ? [] : [packet],
+    );
+    network.run(500);
+    expect(textsOf(alice)).toEqual([]);
+    network.run(200);
+    expect(textsOf(alice)).toEqual(["from bob"]);
+    network.send(bob, alice, "at once");
+    network.run(10);
+    expect(textsOf(alice)).toEqual(["from bob", "at once"]);
+  });
+
+  it("and that ends meanwhile fails what waits", () => {
+    const { network, alice, bob, tag } = begun((packet) => (packet.bytes[0] === 8 ? [] : [packet]));
+    bob.channel.close(network.nowMs);
+    network.run(100);
+    expect(bob.events).toEqual([{ type: "sendFailed", to: alice.address, tag, reason: "closed" }]);
+    expect(bob.channel.stats().gauges.heldMessages.used).toBe(0);
   });
 });

@@ -121,6 +121,11 @@ export class StreamNetwork {
     const transmit: Transmit = { path, peer, length: plaintext.length, tag };
     const sealed = from.channel.seal(this.nowMs, transmit, plaintext, this.#scratch);
     plaintext.fill(0xaa);
+    if (typeof sealed === "number") {
+      const bytes = Uint8Array.from(this.#scratch.subarray(0, sealed));
+      this.#scratch.fill(0xaa, 0, sealed);
+      this.#post(from, { ...transmit, length: sealed }, bytes);
+    }
     this.#pollEvents(from);
     return { tag, sealed };
   }
