@@ -6,6 +6,7 @@ import { concurrentBenchmark } from "./concurrent.ts";
 import { heapBenchmark } from "./heap.ts";
 import { lookupsBenchmark } from "./lookups.ts";
 import { loopBenchmark } from "./loop.ts";
+import { streamsBenchmark } from "./streams.ts";
 import { tableBenchmark } from "./table.ts";
 
 export const benchmarks: readonly Benchmark[] = [
@@ -15,6 +16,7 @@ export const benchmarks: readonly Benchmark[] = [
   concurrentBenchmark,
   heapBenchmark,
   loopBenchmark,
+  streamsBenchmark,
   cliBenchmark,
 ];
 

@@ -30,16 +30,17 @@ export class Backlog {
     connection.takenBytes = takenBytes;
     this.#bytes += bufferedBytes - connection.bufferedBytes;
     connection.bufferedBytes = bufferedBytes;
+    const wasBehind = connection.isBehind;
+    connection.isBehind = bufferedBytes > 0;
     if (bufferedBytes === 0) {
-      this.#behind.delete(connection);
+      if (wasBehind) this.#behind.delete(connection);
       return false;
     }
-    const isNew = !this.#behind.has(connection);
-    if (!isNew && !hasProgress) return false;
+    if (wasBehind && !hasProgress) return false;
     connection.progressAtMs = nowMs;
     this.#behind.delete(connection);
     this.#behind.add(connection);
-    return isNew;
+    return !wasBehind;
   }
 
   /** Whoever has taken nothing for longest, if that is `forMs` at least. */
@@ -53,6 +54,7 @@ export class Backlog {
   remove(connection: Connection): void {
     this.#bytes -= connection.bufferedBytes;
     connection.bufferedBytes = 0;
+    connection.isBehind = false;
     this.#behind.delete(connection);
   }
 }

@@ -82,6 +82,8 @@ export class Connection extends Timer {
   isDirty = false;
   /** @internal bytes that wait, as they are counted in the sum of all */
   bufferedBytes = 0;
+  /** @internal the system has not taken all that the socket was given */
+  isBehind = false;
   /** @internal all that the socket was ever given */
   givenBytes = 0;
   /** @internal how much of that the system had taken when we looked last */

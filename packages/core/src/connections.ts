@@ -21,7 +21,7 @@ import { ConnectionDeadlines } from "./connection-deadlines.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { ConnectionCounters, type ConnectionStats } from "./connection-stats.ts";
 import { DialBackOff } from "./dial-back-off.ts";
-import type { InstantMs, SendFailure, Transmit } from "./machine.ts";
+import type { InstantMs, Path, SendFailure, Transmit } from "./machine.ts";
 import { PartialMessages } from "./partial-messages.ts";
 import { TimerQueue } from "./timers.ts";
 import type { SendOutcome, TransportSink } from "./transport.ts";
@@ -64,6 +64,8 @@ export class Connections {
   readonly #backlog = new Backlog();
   readonly #dirty: Connection[] = [];
   readonly #fullKinds = new Set<AddressKind>();
+  /** The one that was sent to last, while it serves its address. */
+  #last: Connection | undefined;
   #sink: TransportSink | undefined;
   #onClosed: (() => void) | undefined;
 
@@ -93,7 +95,7 @@ export class Connections {
   send(nowMs: InstantMs, { path, tag, closes }: Transmit, bytes: Uint8Array): SendOutcome {
     const { remote } = path;
     if (this.#sink === undefined) return "unreachable";
-    const connection = (path.dialable ? this.#dialled : this.#accepted).get(remote.key);
+    const connection = this.#find(path);
     if (closes) return this.#sendLast(nowMs, connection, bytes);
     if (bytes.length > this.#options.maxBytes || bytes.length === 0)
       return this.#refuse(remote, tag, "tooLarge");
@@ -245,6 +247,15 @@ export class Connections {
     if (state === "dialling") this.#fail(nowMs, connection, "timedOut");
     else if (state === "ending") this.#destroy(connection, "shutdown");
     else if (state === "open") this.#look(nowMs, connection);
+  }
+
+  /** What is sent in one turn mostly goes to few: that to the last one needs no look-up. */
+  #find({ remote, dialable }: Path): Connection | undefined {
+    const last = this.#last;
+    if (last !== undefined && last.path.remote === remote && last.isDialled === dialable) return last;
+    const found = (dialable ? this.#dialled : this.#accepted).get(remote.key);
+    this.#last = found;
+    return found;
   }
 
   #enqueue(nowMs: InstantMs, connection: Connection, tag: number, bytes: Uint8Array): SendOutcome {
@@ -447,6 +458,7 @@ export class Connections {
     const { path, isDialled, host, waiting } = connection;
     const wasDialling = connection.state === "dialling";
     connection.state = "closed";
+    if (this.#last === connection) this.#last = undefined;
     this.#timers.clear(connection);
     this.#counters.closed[reason]++;
     this.#backlog.remove(connection);

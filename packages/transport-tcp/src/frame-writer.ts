@@ -1,14 +1,34 @@
 /**
  * Messages on their way out: each is copied once, behind its length, into chunks that are written in one piece.
  *
- * A turn's messages to one connection so become one write, which doubles what a socket carries. Chunks are small where
- * little is said, and large after a turn that said much.
+ * A turn's messages to one connection so become one write, which doubles what a socket carries. A chunk is as large as the
+ * turn before needed.
  */
 import { headerBytes, writeHeader } from "./framing.ts";
 
-/** From Node's pool of small buffers. */
-const smallChunkBytes = 2_048;
-const largeChunkBytes = 65_536;
+const minChunkBytes = 1_024;
+const maxChunkBytes = 65_536;
+/** From here on chunks have a memory of their own; smaller ones are cut from Node's pool. */
+const minSpareBytes = 8_192;
+/** Chunks of each size that are kept for whoever needs one next: making one costs more than filling it. */
+const maxSpare = 16;
+/** By size, the smallest first. */
+const spare: readonly Buffer[][] = [[], [], [], []];
+
+/** The system has copied them, and nobody looks at them any more. */
+export function giveBack(chunks: readonly Buffer[]): void {
+  for (const { buffer } of chunks) {
+    const list = spareOf(buffer.byteLength);
+    if (list !== undefined && list.length < maxSpare) list.push(Buffer.from(buffer));
+  }
+}
+
+/** `undefined` for a size of which none are kept. */
+function spareOf(bytes: number): Buffer[] | undefined {
+  const place = 31 - Math.clz32(bytes / minSpareBytes);
+  return bytes === minSpareBytes << place ? spare[place] : undefined;
+}
+
 /** Written at once; more would only say later whether the other side takes any of it. */
 const maxTakenBytes = 262_144;
 
@@ -18,8 +38,8 @@ export class FrameWriter {
   #chunk: Buffer | undefined;
   #used = 0;
   #bytes = 0;
-  /** The last turn's messages did not fit a small chunk. */
-  #isBusy = false;
+  /** What the next chunk is made for: as much as was taken last, or twice as much as did not fit. */
+  #expectedBytes = minChunkBytes;
 
   /** Framed bytes that wait to be taken. */
   get bytes(): number {
@@ -49,7 +69,7 @@ export class FrameWriter {
    * @param maxBytes no further chunk is taken once there are so many
    */
   take(maxBytes: number = maxTakenBytes): Buffer[] {
-    this.#isBusy = this.#full.length > 0 || this.#used > smallChunkBytes;
+    this.#expectedBytes = sizeFor(this.#bytes);
     if (this.#bytes > maxBytes && this.#full.length > 0) return this.#takeSome(maxBytes);
     this.#closeChunk();
     const taken = this.#full;
@@ -78,11 +98,12 @@ export class FrameWriter {
   #room(bytes: number): Buffer {
     const chunk = this.#chunk;
     if (chunk !== undefined && chunk.length - this.#used >= bytes) return chunk;
-    this.#closeChunk();
-    const isLarge = this.#isBusy || this.#full.length > 0;
-    const usual = isLarge ? largeChunkBytes : smallChunkBytes;
-    const made =
-      bytes > usual || isLarge ? Buffer.allocUnsafeSlow(Math.max(bytes, usual)) : Buffer.allocUnsafe(usual);
+    if (chunk !== undefined) {
+      this.#closeChunk();
+      this.#expectedBytes = Math.min(maxChunkBytes, 2 * chunk.length);
+    }
+    const size = Math.max(bytes, this.#expectedBytes);
+    const made = spareOf(size)?.pop() ?? allocate(size);
     this.#chunk = made;
     return made;
   }
@@ -93,4 +114,14 @@ export class FrameWriter {
     this.#chunk = undefined;
     this.#used = 0;
   }
+}
+
+/** A power of two, so that a turn that says a little more still fits. */
+function sizeFor(bytes: number): number {
+  if (bytes <= minChunkBytes) return minChunkBytes;
+  return bytes >= maxChunkBytes ? maxChunkBytes : 2 ** (32 - Math.clz32(bytes - 1));
+}
+
+function allocate(bytes: number): Buffer {
+  return bytes < minSpareBytes ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
 }

@@ -2,7 +2,7 @@
  * A TCP socket that carries messages: whole ones out of it, and those of a turn joined into it.
  */
 import type { Socket } from "node:net";
-import { FrameWriter } from "./frame-writer.ts";
+import { FrameWriter, giveBack } from "./frame-writer.ts";
 import { type FrameFault, FrameReader } from "./framing.ts";
 
 /** Who has the socket, and hears of it. */
@@ -24,6 +24,8 @@ export class FramedSocket {
   readonly #owner: FramedSocketOwner;
   readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
+  /** What is written to a TLS socket may be read later. */
+  readonly #isEncrypted: boolean;
   #messages = 0;
   #error: Error | undefined;
 
@@ -32,6 +34,7 @@ export class FramedSocket {
     this.socket = socket;
     this.#owner = owner;
     this.#reader = new FrameReader(maxBytes);
+    this.#isEncrypted = "encrypted" in socket;
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     socket.on("error", this.#onError);
@@ -97,6 +100,7 @@ export class FramedSocket {
     for (let i = 0; i < last; i++) socket.write(chunks[i] as Buffer);
     socket.write(chunks[last] as Buffer, this.#onWritten);
     if (last > 0) socket.uncork();
+    if (socket.writableLength === 0 && !this.#isEncrypted) giveBack(chunks);
   }
 
   readonly #onWritten = (error?: Error | null): void => {

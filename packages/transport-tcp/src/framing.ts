@@ -65,7 +65,7 @@ export class FrameReader {
    * After a fault, and after `end`, what comes is ignored.
    */
   push(chunk: Uint8Array, onMessage: (bytes: Uint8Array) => void): FrameFault | undefined {
-    let at = 0;
+    let at = this.#pushWhole(chunk, onMessage);
     while (!this.#isEnded) {
       const left = chunk.length - at;
       let length = this.#length;
@@ -107,6 +107,22 @@ export class FrameReader {
       onMessage(body.length === length ? body : body.subarray(0, length));
     }
     return undefined;
+  }
+
+  /** The messages that lie whole at the start of a chunk: mostly all of it. Returns where the rest begins. */
+  #pushWhole(chunk: Uint8Array, onMessage: (bytes: Uint8Array) => void): number {
+    if (this.#length !== undefined || this.#headerBytes > 0) return 0;
+    const { buffer, byteOffset, length: end } = chunk;
+    const { maxBytes } = this;
+    let at = 0;
+    while (end - at >= headerBytes && !this.#isEnded) {
+      const length = readHeader(chunk, at);
+      const next = at + headerBytes + length;
+      if (length === 0 || length > maxBytes || next > end) break;
+      onMessage(new Uint8Array(buffer, byteOffset + at + headerBytes, length));
+      at = next;
+    }
+    return at;
   }
 
   /** Gives back the memory; nothing is handed out any more. May be called from inside a callback. */

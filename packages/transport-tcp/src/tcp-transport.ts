@@ -86,6 +86,8 @@ export class TcpTransport implements Transport {
   #listeners: readonly TcpListener[] = [];
   #localAddresses: readonly Address[] = [];
   #sink: TransportSink | undefined;
+  /** The instant of what is sent until the next flush: reading the clock costs as much as sending. */
+  #turnMs: number | undefined;
   #isReferenced = true;
   #closing: Promise<void> | undefined;
   #rests = 0;
@@ -150,13 +152,15 @@ export class TcpTransport implements Transport {
   send(transmit: Transmit, bytes: Uint8Array): SendOutcome {
     const { remote } = transmit.path;
     if ((remote.kind & this.#kindBits) === 0) throw this.#wrongKind(remote);
-    return this.#connections?.send(performance.now(), transmit, bytes) ?? "unreachable";
+    this.#turnMs ??= performance.now();
+    return this.#connections?.send(this.#turnMs, transmit, bytes) ?? "unreachable";
   }
 
   flush(): void {
     const connections = this.#connections;
     if (connections === undefined) return;
-    connections.flush(performance.now());
+    connections.flush(this.#turnMs ?? performance.now());
+    this.#turnMs = undefined;
     this.#timer.arm(connections.nextDeadlineMs);
   }
 

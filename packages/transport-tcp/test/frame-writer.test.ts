@@ -65,12 +65,15 @@ describe("messages on their way out", () => {
     expect([writer.bytes, writer.take()]).toEqual([0, []]);
   });
 
-  it("after a turn that said much, go into one large chunk", () => {
+  it("go into one chunk that is as large as the turn before needed", () => {
     const writer = new FrameWriter();
-    const turn = (): number => {
-      for (let i = 0; i < 30; i++) writer.add(bytes(1_000));
-      return writer.take().length;
+    const turn = (count: number): number[] => {
+      for (let i = 0; i < count; i++) writer.add(bytes(1_000));
+      return writer.take().map((chunk) => chunk.length);
     };
-    expect([turn(), turn()]).toEqual([2, 1]);
+    expect(turn(1)).toEqual([1_004]);
+    expect(turn(30).length).toBeGreaterThan(1);
+    expect(turn(30)).toEqual([30_120]);
+    expect(turn(1)).toEqual([1_004]);
   });
 });

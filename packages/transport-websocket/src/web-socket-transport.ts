@@ -79,6 +79,8 @@ export class WebSocketTransport implements Transport {
   #owner: WebSocketOwner | undefined;
   #listeners: readonly WebSocketListener[] = [];
   #localAddresses: readonly Address[] = [];
+  /** The instant of what is sent until the next flush: reading the clock costs as much as sending. */
+  #turnMs: number | undefined;
   #isReferenced = true;
   #closing: Promise<void> | undefined;
 
@@ -150,11 +152,13 @@ export class WebSocketTransport implements Transport {
         `${remote.key}: this transport carries ${this.kinds.join(" and ")}`,
       );
     }
-    return this.#owner?.connections.send(performance.now(), transmit, bytes) ?? "unreachable";
+    this.#turnMs ??= performance.now();
+    return this.#owner?.connections.send(this.#turnMs, transmit, bytes) ?? "unreachable";
   }
 
   flush(): void {
-    this.#owner?.connections.flush(performance.now());
+    this.#owner?.connections.flush(this.#turnMs ?? performance.now());
+    this.#turnMs = undefined;
     this.#touched();
   }
 

@@ -16,6 +16,8 @@ export interface UwsSocketHandle {
   close(): void;
   getRemoteAddressAsText(): ArrayBuffer;
   getUserData(): unknown;
+  /** Ours: what stands around it. A property is found faster than an entry of a map. */
+  kad?: unknown;
 }
 
 interface UwsRequest {

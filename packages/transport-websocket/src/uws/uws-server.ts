@@ -12,7 +12,7 @@ import {
 } from "../listening.ts";
 import { pathOf } from "../options.ts";
 import type { WebSocketListener, WebSocketOwner } from "../web-socket-transport.ts";
-import type { Uws, UwsApp, UwsBehavior, UwsSocketHandle } from "./load-uws.ts";
+import type { Uws, UwsApp, UwsBehavior } from "./load-uws.ts";
 import { Outbox, UwsSocket } from "./uws-socket.ts";
 
 /** Everything that waits is counted by `Connections`; this must only never be in its way. */
@@ -92,8 +92,15 @@ function behavior(owner: WebSocketOwner, listen: SocketAddress): UwsBehavior {
   const { connections, addresses, options, maxBytes } = owner;
   const path = pathOf(listen);
   const outbox = new Outbox();
-  const sockets = new Map<UwsSocketHandle, UwsSocket>();
+  /** Those that have said something in this turn of the loop. */
+  const heard: UwsSocket[] = [];
   let lastPort = 0;
+
+  const tellHeard = (): void => {
+    const nowMs = performance.now();
+    for (const socket of heard.splice(0)) socket.tell(nowMs);
+    owner.touched();
+  };
 
   /** uWebSockets.js does not tell the port of the other end; a number of ours takes its place. */
   const remoteOf = (host: string): SocketAddress | undefined => {
@@ -137,17 +144,19 @@ function behavior(owner: WebSocketOwner, listen: SocketAddress): UwsBehavior {
         return;
       }
       socket.connection = connection;
-      sockets.set(handle, socket);
+      handle.kad = socket;
       owner.adopt(socket);
       owner.touched();
     },
-    message: (handle, message, isBinary) => sockets.get(handle)?.onMessage(message, isBinary),
-    drain: (handle) => sockets.get(handle)?.onDrain(),
-    pong: (handle) => sockets.get(handle)?.onPong(),
+    message(handle, message, isBinary) {
+      const socket = handle.kad as UwsSocket | undefined;
+      if (socket?.onMessage(message, isBinary) !== true) return;
+      if (heard.push(socket) === 1) setImmediate(tellHeard);
+    },
+    drain: (handle) => (handle.kad as UwsSocket | undefined)?.onDrain(),
+    pong: (handle) => (handle.kad as UwsSocket | undefined)?.onPong(),
     close(handle, code, message) {
-      const socket = sockets.get(handle);
-      sockets.delete(handle);
-      socket?.onClose(reasonOf(code, textOf(message)));
+      (handle.kad as UwsSocket | undefined)?.onClose(reasonOf(code, textOf(message)));
     },
   };
 }

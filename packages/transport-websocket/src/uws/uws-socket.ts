@@ -7,6 +7,8 @@ import type { ReferencedSocket, WebSocketOwner } from "../web-socket-transport.t
 import type { UwsSocketHandle } from "./load-uws.ts";
 
 const chunkBytes = 65_536;
+/** What `send` answers when nothing waits. */
+const sentAtOnce = 1;
 
 /** Where messages stand from `send` to `flush`, of all sockets of a server: uWebSockets.js copies when it sends. */
 export class Outbox {
@@ -46,6 +48,10 @@ export class UwsSocket implements ReferencedSocket {
   #socket: UwsSocketHandle | undefined;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
+  /** The system has not taken all; asking how much costs a call out of JavaScript. */
+  #isBehind = false;
+  /** Since it was last told that something has come. */
+  #messages = 0;
 
   constructor(owner: WebSocketOwner, socket: UwsSocketHandle, outbox: Outbox) {
     this.#owner = owner;
@@ -54,7 +60,10 @@ export class UwsSocket implements ReferencedSocket {
   }
 
   get bufferedBytes(): number {
-    return this.#gatheredBytes + (this.#socket?.getBufferedAmount() ?? 0);
+    if (!this.#isBehind || this.#socket === undefined) return this.#gatheredBytes;
+    const bytes = this.#socket.getBufferedAmount();
+    this.#isBehind = bytes > 0;
+    return this.#gatheredBytes + bytes;
   }
 
   send(bytes: Uint8Array): void {
@@ -64,7 +73,7 @@ export class UwsSocket implements ReferencedSocket {
 
   flush(): void {
     const gathered = this.#gathered;
-    if (gathered.length === 1) this.#socket?.send(gathered[0] as Uint8Array, true, false);
+    if (gathered.length === 1) this.#send(gathered[0] as Uint8Array);
     else if (gathered.length > 1) this.#socket?.cork(this.#sendAll);
     this.#forget();
   }
@@ -84,12 +93,19 @@ export class UwsSocket implements ReferencedSocket {
     else this.#socket?.close();
   }
 
-  onMessage(message: ArrayBuffer, isBinary: boolean): void {
+  /** @returns whether it is the first one since `tell` */
+  onMessage(message: ArrayBuffer, isBinary: boolean): boolean {
     const { connections } = this.#owner;
     if (!isBinary) this.fail("malformed", "binary messages only");
     else if (message.byteLength > this.#owner.maxBytes) this.fail("tooLarge", "tooLarge");
     else if (message.byteLength > 0) connections.received(this.connection, new Uint8Array(message));
-    connections.heard(performance.now(), this.connection, 1, undefined);
+    return ++this.#messages === 1;
+  }
+
+  /** Something has come: said once for a turn of the loop, since reading the clock costs as much as a message. */
+  tell(nowMs: number): void {
+    this.#owner.connections.heard(nowMs, this.connection, this.#messages, undefined);
+    this.#messages = 0;
   }
 
   onPong(): void {
@@ -117,8 +133,12 @@ export class UwsSocket implements ReferencedSocket {
   }
 
   readonly #sendAll = (): void => {
-    for (const bytes of this.#gathered) this.#socket?.send(bytes, true, false);
+    for (const bytes of this.#gathered) this.#send(bytes);
   };
+
+  #send(bytes: Uint8Array): void {
+    if (this.#socket?.send(bytes, true, false) !== sentAtOnce) this.#isBehind = true;
+  }
 
   #forget(): void {
     if (this.#gathered.length === 0) return;

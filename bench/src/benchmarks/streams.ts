@@ -1,0 +1,153 @@
+/** Messages over connections: what our transports cost beside bare sockets, busy and idle. */
+import { type ChildProcess, fork } from "node:child_process";
+import type { Benchmark, Column, Row } from "../benchmark.ts";
+import { percentile } from "../statistics.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import type { LoadAnswer, LoadEvent, LoadJob } from "../streams/load-client.ts";
+import type { ServerName } from "../streams/servers.ts";
+
+interface Step {
+  readonly server: ServerName;
+  readonly what: "echo" | "clients" | "idle";
+  readonly connections: number;
+  readonly bytes: number;
+  readonly inFlight: number;
+  readonly warmMs: number;
+  readonly forMs: number;
+}
+
+const tcpServers: readonly ServerName[] = ["raw TCP", "@kad TCP", "@kad event loop"];
+const webServers: readonly ServerName[] = ["raw uWS", "@kad on uWS", "raw ws", "@kad on ws"];
+
+const echoColumns: readonly Column[] = [
+  { value: "perCpuSecond", heading: "k messages per CPU second", digits: 0 },
+  { value: "perSecond", heading: "k messages/s", digits: 0 },
+];
+const clientColumns: readonly Column[] = [
+  { value: "p50Ms", heading: "p50, ms", digits: 2 },
+  { value: "p95Ms", heading: "p95, ms", digits: 2 },
+  { value: "p99Ms", heading: "p99, ms", digits: 2 },
+];
+const idleColumns: readonly Column[] = [
+  { value: "cpuPercent", heading: "CPU, %", digits: 2 },
+  { value: "rssKb", heading: "memory per connection, kB", digits: 1 },
+];
+
+export const streamsBenchmark: Benchmark = {
+  name: "streams",
+  title: "Messages over TCP and WebSocket",
+  about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which frames by
+hand. *raw*: a socket and the same framing, or the bare library, with the answers of one read joined where the library lets one. *@kad*: the transport, flushed after each read. One connection has 64 messages on their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the
+machine. *Clients*: 100 with one message at a time. *Idle*: connections that have said one message and then nothing; memory is the growth of the
+process, whose sockets alone are in the first row of each kind.`,
+  rounds: ({ quick }) => (quick ? 1 : 3),
+  contestants: ({ quick }) => {
+    const [warmMs, forMs] = quick ? [100, 200] : [500, 1_500];
+    const steps: Omit<Step, "warmMs" | "forMs">[] = [];
+    for (const servers of [tcpServers, webServers]) {
+      for (const bytes of quick ? [64] : [64, 1_024]) {
+        for (const connections of quick ? [1, 100] : [1, 100, 1_000]) {
+          for (const server of servers)
+            steps.push({ server, what: "echo", connections, bytes, inFlight: connections === 1 ? 64 : 4 });
+        }
+      }
+      for (const server of servers)
+        steps.push({ server, what: "clients", connections: 100, bytes: 100, inFlight: 1 });
+      for (const connections of quick ? [100] : [100, 1_000, 10_000]) {
+        for (const server of servers)
+          steps.push({ server, what: "idle", connections, bytes: 64, inFlight: 0 });
+      }
+    }
+    return steps.map((step) => ({ ...step, warmMs, forMs }));
+  },
+  measure: async (parameters) => [await measure(parameters as unknown as Step)],
+  columns: (table) =>
+    table.startsWith("idle") ? idleColumns : table.startsWith("100 clients") ? clientColumns : echoColumns,
+};
+
+async function measure(step: Step): Promise<Row> {
+  const { servers } = await import("../streams/servers.ts");
+  const port = await servers[step.server]();
+  const kind = tcpServers.includes(step.server) ? "tcp" : "ws";
+  const load = new LoadProcess({ ...step, kind, port });
+  try {
+    return step.what === "idle" ? await measureIdle(step, load) : await measureEcho(step, kind, load);
+  } finally {
+    load.end();
+  }
+}
+
+async function measureEcho(step: Step, kind: string, load: LoadProcess): Promise<Row> {
+  const { server, what, connections, bytes } = step;
+  await load.next("ready");
+  await load.next("warm");
+  const watch = new Stopwatch();
+  const { messages, wallMs, latenciesMs } = (await load.next()) as LoadAnswer;
+  const { cpuMs } = watch.read();
+  if (messages === 0) throw new Error(`${server}: no message came back`);
+  if (what === "clients") {
+    const at = (percent: number): number | undefined => percentile(latenciesMs, percent);
+    const values = { p50Ms: at(50), p95Ms: at(95), p99Ms: at(99) };
+    return { table: `100 clients, ${kind}`, row: server, values };
+  }
+  const of = connections === 1 ? "one connection" : `${connections} connections`;
+  const table = `${kind === "tcp" ? "TCP" : "WebSocket"}, ${bytes} B, ${of}`;
+  const values = { perCpuSecond: messages / cpuMs, perSecond: messages / wallMs };
+  return { table, row: server, values };
+}
+
+/** The garbage of opening them does not count, nor what opening them has compiled. */
+async function measureIdle({ server, connections, forMs }: Step, load: LoadProcess): Promise<Row> {
+  const before = await settledBytes();
+  await load.next("ready");
+  const bytes = (await settledBytes()) - before;
+  const watch = new Stopwatch();
+  await new Promise((resolve) => setTimeout(resolve, 2 * forMs));
+  const { cpuMs, wallMs } = watch.read();
+  const values = { cpuPercent: (100 * cpuMs) / wallMs, rssKb: bytes / connections / 1_000 };
+  return { table: `idle, ${connections} connections`, row: server, values };
+}
+
+async function settledBytes(): Promise<number> {
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+class LoadProcess {
+  readonly #child: ChildProcess;
+  readonly #events: LoadEvent[] = [];
+  #waiting: ((event: LoadEvent) => void) | undefined;
+
+  constructor(job: LoadJob) {
+    this.#child = fork(new URL("../streams/load-client.js", import.meta.url), {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      execArgv: [],
+    });
+    this.#child.on("message", (event: LoadEvent) => {
+      if (this.#waiting === undefined) this.#events.push(event);
+      else this.#waiting(event);
+      this.#waiting = undefined;
+    });
+    this.#child.send(job);
+  }
+
+  /** What it tells next, which is to be this. */
+  async next(expected?: LoadEvent): Promise<LoadEvent> {
+    const event =
+      this.#events.shift() ??
+      (await new Promise<LoadEvent>((resolve) => {
+        this.#waiting = resolve;
+      }));
+    if (expected !== undefined && event !== expected)
+      throw new Error(`${String(event)} instead of ${String(expected)}`);
+    return event;
+  }
+
+  end(): void {
+    this.#child.kill();
+  }
+}
