@@ -33,8 +33,8 @@ export class BrowserLoop implements Host {
   #turns: (() => void)[] = [];
   #driver: LoopDriver | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer fires. */
-  #firesAtMs: InstantMs = Number.POSITIVE_INFINITY;
+  /** What the timer was set for; it fires a little later. */
+  #setForMs: InstantMs = Number.POSITIVE_INFINITY;
   #deadlineMs: InstantMs | undefined;
   #wallClockDueMs: InstantMs = 0;
   /** Wall clock less monotonic clock, as last told to the node. */
@@ -95,7 +95,7 @@ export class BrowserLoop implements Host {
   /** Stops everything for good. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#firesAtMs = Number.POSITIVE_INFINITY;
+    this.#setForMs = Number.POSITIVE_INFINITY;
     this.#driver = undefined;
     this.#turns = [];
     this.#channel.port1.close();
@@ -111,16 +111,16 @@ export class BrowserLoop implements Host {
   #setTimer(): void {
     if (this.#driver === undefined) return;
     const targetMs = Math.min(this.#deadlineMs ?? Number.POSITIVE_INFINITY, this.#wallClockDueMs);
-    if (this.#firesAtMs <= targetMs) return;
+    if (this.#setForMs <= targetMs) return;
     const nowMs = this.nowMs();
     const delayMs = Math.min(Math.max(1, Math.ceil(targetMs - nowMs)), maxDelayMs);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onTimer, delayMs);
-    this.#firesAtMs = nowMs + delayMs;
+    this.#setForMs = targetMs;
   }
 
   readonly #onTimer = (): void => {
-    this.#firesAtMs = Number.POSITIVE_INFINITY;
+    this.#setForMs = Number.POSITIVE_INFINITY;
     this.wakeUp();
   };
 

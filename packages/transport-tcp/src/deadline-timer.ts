@@ -8,7 +8,8 @@ const maxDelayMs = 2 ** 31 - 1;
 export class DeadlineTimer {
   readonly #onDue: (nowMs: number) => void;
   #timer: NodeJS.Timeout | undefined;
-  #firesAtMs = Number.POSITIVE_INFINITY;
+  /** The deadline that the timer was set for; it fires a little later. */
+  #setForMs = Number.POSITIVE_INFINITY;
   #deadlineMs: number | undefined;
 
   /** @param onDue called at a deadline; what is to be waited for next is told through `arm`, also from inside it */
@@ -19,11 +20,11 @@ export class DeadlineTimer {
   /** Replaces the deadline; `undefined`: there is none. Sockets keep the process alive, the timer does not. */
   arm(deadlineMs: number | undefined): void {
     this.#deadlineMs = deadlineMs;
-    if (deadlineMs === undefined || deadlineMs >= this.#firesAtMs) return;
+    if (deadlineMs === undefined || deadlineMs >= this.#setForMs) return;
     clearTimeout(this.#timer);
     const nowMs = performance.now();
     const delayMs = Math.min(maxDelayMs, Math.max(1, Math.ceil(deadlineMs - nowMs)));
-    this.#firesAtMs = nowMs + delayMs;
+    this.#setForMs = deadlineMs;
     this.#timer = setTimeout(this.#fire, delayMs);
     this.#timer.unref();
   }
@@ -34,7 +35,7 @@ export class DeadlineTimer {
   }
 
   readonly #fire = (): void => {
-    this.#firesAtMs = Number.POSITIVE_INFINITY;
+    this.#setForMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     const deadlineMs = this.#deadlineMs;
     if (deadlineMs !== undefined && deadlineMs <= nowMs) this.#onDue(nowMs);

@@ -10,8 +10,8 @@ const minChunkBytes = 1_024;
 const maxChunkBytes = 65_536;
 /** From here on chunks have a memory of their own; smaller ones are cut from Node's pool. */
 const minSpareBytes = 8_192;
-/** Chunks of each size that are kept for whoever needs one next: making one costs more than filling it. */
-const maxSpare = 16;
+/** So much of each size is kept for whoever needs some next: making a chunk costs more than filling it. */
+const maxSpareBytes = 2 ** 20;
 /** By size, the smallest first. */
 const spare: readonly Buffer[][] = [[], [], [], []];
 
@@ -19,7 +19,7 @@ const spare: readonly Buffer[][] = [[], [], [], []];
 export function giveBack(chunks: readonly Buffer[]): void {
   for (const { buffer } of chunks) {
     const list = spareOf(buffer.byteLength);
-    if (list !== undefined && list.length < maxSpare) list.push(Buffer.from(buffer));
+    if (list !== undefined && list.length * buffer.byteLength < maxSpareBytes) list.push(Buffer.from(buffer));
   }
 }
 
