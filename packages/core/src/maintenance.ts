@@ -26,6 +26,7 @@ export interface MaintenanceOptions {
   readonly neighbours: { pingAll(contacts: readonly Contact[]): void; pingLost(count: number): void };
   readonly health: Pick<NetworkHealth, "state">;
   readonly queries: MaintenanceQueries;
+  readonly rates: { forgetIdle(nowMs: InstantMs): void };
 }
 
 /** What is needed of the node's queries. */
@@ -176,7 +177,8 @@ export class Maintenance {
    * left are asked, with growing pauses.
    */
   #checkLiveness(nowMs: InstantMs): void {
-    const { table, neighbours, health, timers } = this.#options;
+    const { table, neighbours, health, timers, rates } = this.#options;
+    rates.forgetIdle(nowMs);
     const { contactStaleMs, livenessPingsPerInterval: pings } = this.#options.limits;
     const { livenessIntervalMs, contactRetryMs } = this.#options.limits;
     const failing = health.state === "offline" ? [] : table.failing(pings);

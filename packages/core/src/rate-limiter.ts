@@ -8,6 +8,9 @@
  *
  * Answers to our own requests never come here, and neither do exempt sources (loopback).
  *
+ * A source that was silent for long enough to have all of both back is like one never heard of, and is forgotten: so as
+ * many are tracked as have asked in the last seconds, and a node that nobody asks tracks none.
+ *
  * On a plain wire sources can be forged, so what is forgotten when `maxSources` are tracked matters:
  * - ended bans first, then the source that was silent for longest. A source worth limiting is by nature among the last
  *   heard, so a flood of forged sources pushes out mostly itself; what the flooder gains is a fresh burst for every
@@ -93,15 +96,30 @@ export class RateLimiter {
       this.#active.remove(known);
     }
     this.#active.append(known);
-    if (known.allowance.take(nowMs)) return "allowed";
-    if (known.patience.take(nowMs)) return "limited";
+    const verdict = known.take(nowMs, this.#limits);
+    // Two, where one may have come: so they grow fewer when fewer ask.
+    for (let i = 0; i < 2; i++) this.#forgetIdle(nowMs, this.#active);
+    if (verdict !== "exhausted") return verdict;
     this.#ban(nowMs, known);
     return "newlyBanned";
   }
 
+  /** Forgets all that are as if never heard of. */
+  forgetIdle(nowMs: InstantMs): void {
+    for (const list of [this.#active, this.#banned]) while (this.#forgetIdle(nowMs, list));
+  }
+
+  /** The oldest of the list, if it is as if never heard of. */
+  #forgetIdle(nowMs: InstantMs, list: SourceList): boolean {
+    const { oldest } = list;
+    if (oldest === undefined || !oldest.isIdle(nowMs, this.#limits)) return false;
+    this.#forget(list, oldest);
+    return true;
+  }
+
   #track(nowMs: InstantMs, name: string): Source {
     if (this.#sources.size >= this.#limits.maxSources) this.#forgetOne(nowMs);
-    const source = new Source(name, this.#limits);
+    const source = new Source(nowMs, name, this.#limits);
     this.#sources.set(name, source);
     this.#active.append(source);
     return source;
@@ -131,25 +149,52 @@ export class RateLimiter {
 /** Twice the burst: see the head of this file. */
 const patienceInBursts = 2;
 
+/** One source: two {@link TokenBucket}s that are refilled together, without an object for each. */
 class Source {
   readonly name: string;
-  readonly allowance: TokenBucket;
-  readonly patience: TokenBucket;
-  bannedUntilMs: InstantMs | undefined;
-  older: Source | undefined;
-  newer: Source | undefined;
+  #allowance: number;
+  #patience: number;
+  /** When both were last refilled. */
+  #filledAtMs: InstantMs;
+  bannedUntilMs: InstantMs | undefined = undefined;
+  older: Source | undefined = undefined;
+  newer: Source | undefined = undefined;
 
-  constructor(name: string, limits: RateLimits) {
+  constructor(nowMs: InstantMs, name: string, { requestBurst }: RateLimits) {
     this.name = name;
-    this.allowance = new TokenBucket(limits.requestsPerSecond, limits.requestBurst);
-    this.patience = new TokenBucket(limits.requestsPerSecond, limits.requestBurst * patienceInBursts);
+    this.#allowance = requestBurst;
+    this.#patience = requestBurst * patienceInBursts;
+    this.#filledAtMs = nowMs;
+  }
+
+  take(
+    nowMs: InstantMs,
+    { requestsPerSecond, requestBurst }: RateLimits,
+  ): "allowed" | "limited" | "exhausted" {
+    const gained = (Math.max(0, nowMs - this.#filledAtMs) * requestsPerSecond) / 1_000;
+    this.#allowance = Math.min(requestBurst, this.#allowance + gained);
+    this.#patience = Math.min(requestBurst * patienceInBursts, this.#patience + gained);
+    this.#filledAtMs = Math.max(nowMs, this.#filledAtMs);
+    if (this.#allowance >= 1) {
+      this.#allowance--;
+      return "allowed";
+    }
+    if (this.#patience < 1) return "exhausted";
+    this.#patience--;
+    return "limited";
+  }
+
+  /** No ban is under way, and both would be full again however empty they were. */
+  isIdle(nowMs: InstantMs, { requestsPerSecond, requestBurst }: RateLimits): boolean {
+    if (this.bannedUntilMs !== undefined && nowMs < this.bannedUntilMs) return false;
+    return ((nowMs - this.#filledAtMs) * requestsPerSecond) / 1_000 >= requestBurst * patienceInBursts;
   }
 }
 
 /** Doubly linked through the sources themselves: a `Map` used as a queue walks over what was deleted at its head. */
 class SourceList {
-  oldest: Source | undefined;
-  newest: Source | undefined;
+  oldest: Source | undefined = undefined;
+  newest: Source | undefined = undefined;
   size = 0;
 
   append(source: Source): void {

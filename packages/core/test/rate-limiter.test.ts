@@ -113,6 +113,28 @@ describe("RateLimiter", () => {
     expect(limiter.take(17, "s1")).toBe("allowed");
   });
 
+  it("forgets a source that was silent until all is as if it had never asked, and none sooner", () => {
+    const limiter = new RateLimiter(limits);
+    ask(limiter, 0, "a", 59);
+    limiter.take(3_999, "b");
+    expect(limiter.size).toBe(2);
+    limiter.take(4_000, "b");
+    expect(limiter.size).toBe(1);
+    expect(ask(limiter, 4_000, "a", 61)).toEqual({ allowed: 20, limited: 40, newlyBanned: 1 });
+  });
+
+  it("tracks as many as have asked lately: fewer when fewer ask, and none when told that time has passed", () => {
+    const limiter = new RateLimiter({ ...limits, maxSources: 1_000 });
+    for (let i = 0; i < 500; i++) limiter.take(0, `s${i}`);
+    for (let i = 0; i < 250; i++) limiter.take(4_000, `t${i % 50}`);
+    expect(limiter.size).toBe(50);
+    ask(limiter, 4_000, "banned", 61);
+    limiter.forgetIdle(8_000);
+    expect([limiter.size, limiter.bans]).toEqual([1, 1]);
+    limiter.forgetIdle(4_000 + limits.banMs);
+    expect([limiter.size, limiter.bans]).toEqual([0, 0]);
+  });
+
   it("keeps a ban through a flood of forged sources", () => {
     const limiter = new RateLimiter(limits);
     ask(limiter, 0, "a", 61);
