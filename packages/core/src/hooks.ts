@@ -6,7 +6,9 @@
  * `RandomSource`, and write tokens in the `Responder`, since there the answer decides what is stored.
  */
 import type { Address, AddressCodec } from "./address.ts";
+import type { Contact } from "./contact.ts";
 import { HookError, type KadError } from "./errors.ts";
+import type { NodeId } from "./node-id.ts";
 import type { Malformed, Message, Protocol, RequestType } from "./protocol.ts";
 
 /** Told of every hook that throws; must not throw itself. */
@@ -91,6 +93,14 @@ export class GuardedProtocol implements Protocol {
   encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined {
     try {
       return this.#protocol.encode(message, into, room, padded);
+    } catch (error) {
+      return this.#failed(error, undefined);
+    }
+  }
+
+  knownContact(id: NodeId, address: Address): Contact | undefined {
+    try {
+      return this.#protocol.knownContact?.(id, address);
     } catch (error) {
       return this.#failed(error, undefined);
     }

@@ -17,7 +17,7 @@ import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest } from "./pending-request.ts";
 import { Pings } from "./pings.ts";
-import type { RequestMessage, ResponseMessage } from "./protocol.ts";
+import type { Protocol, RequestMessage, ResponseMessage } from "./protocol.ts";
 import { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable, TableEntry } from "./routing-table.ts";
 import type { Rpc, RpcObserver } from "./rpc.ts";
@@ -28,6 +28,7 @@ export interface NeighboursOptions {
   readonly history: PeerHistory;
   readonly health: NetworkHealth;
   readonly addresses: AddressCodec;
+  readonly protocol: Pick<Protocol, "knownContact">;
   readonly counters: Counters;
   readonly events: Pick<EventQueue, "push">;
   readonly limits: NodeLimits;
@@ -99,7 +100,7 @@ export class Neighbours implements RpcObserver {
     }
     const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
     if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
-    if (this.#mayVerify(nowMs, address)) this.#pings.sendOnce({ id: sender, addresses: [address] }, bytes);
+    if (this.#mayVerify(nowMs, address)) this.#pings.sendOnce(this.#contactAt(sender, address), bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */
@@ -211,13 +212,18 @@ export class Neighbours implements RpcObserver {
     const { sender, addresses: declared } = message;
     const known = this.#options.table.contactOf(sender);
     if (from.dialable && declared.length === 0) {
-      return known?.addresses[0] === from.remote ? known : { id: sender, addresses: [from.remote] };
+      return known?.addresses[0] === from.remote ? known : this.#contactAt(sender, from.remote);
     }
     const addresses = boundAddresses(from.dialable ? [from.remote, ...declared] : declared);
     const { dialable } = this.#options.addresses;
     if (addresses.some((address) => (address.kind & dialable) !== 0)) return { id: sender, addresses };
     this.#refuse(addresses.length === 0 ? "noAddress" : "unreachableKind");
     return undefined;
+  }
+
+  /** The object that others have for it, where there is one. */
+  #contactAt(id: NodeId, address: Address): Contact {
+    return this.#options.protocol.knownContact?.(id, address) ?? { id, addresses: [address] };
   }
 
   /** A ping changes nothing about how the contact came to us. */

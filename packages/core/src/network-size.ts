@@ -52,48 +52,44 @@ const fewestExpected: readonly (number | undefined)[] = [
   5.363987,
 ];
 
-interface Sample {
-  readonly target: NodeId;
-  readonly size: number;
-  readonly atMs: InstantMs;
-}
+/** Numbers of a sample: the first bits of its target, the size of the network that it tells, and when it was taken. */
+const sampleLength = 3;
 
 export class NetworkSize {
-  /** The oldest first. */
-  #samples: Sample[] = [];
+  /** Three numbers for each sample, the oldest first: a node that works takes dozens, and keeps them for hours. */
+  #samples: readonly number[] = [];
   /** Median of the samples, until they change. */
   #median: number | undefined = undefined;
 
   get samples(): Gauge {
-    return { used: this.#samples.length, limit: maxSamples };
+    return { used: this.#samples.length / sampleLength, limit: maxSamples };
   }
 
   /**
    * A walk to `target` has converged and `closest` have answered, in any order; we ourselves are not among them. Targets
-   * should be unrelated to each other: a second walk to the same one replaces the first. A node whose id is the target
+   * should be unrelated to each other: a second walk to the same one (whose first 32 bits are) replaces the first. A node whose id is the target
    * does not count, since it was not drawn by chance.
    */
   onLookup(nowMs: InstantMs, target: NodeId, closest: readonly NodeId[]): void {
     this.#forget(nowMs);
-    const newest = this.#samples.at(-1);
-    if (this.#samples.length === maxSamples && newest !== undefined && nowMs - newest.atMs < sampleGapMs)
-      return;
+    const newestAtMs = this.#samples.at(-1) ?? Number.NEGATIVE_INFINITY;
+    const isFull = this.#samples.length === maxSamples * sampleLength;
+    if (isFull && nowMs - newestAtMs < sampleGapMs) return;
     const shares = sharesTo(target, closest);
     const farthest = shares.at(-1);
     // Nobody, or all nearer than can be measured: only ids that were made for this target lie there.
     if (farthest === undefined || farthest === 0) return;
     const size = (shares.length - 1 / 3) / farthest;
-    this.#median = undefined;
-    const others = this.#samples.filter((sample) => !sample.target.equals(target));
-    this.#samples = others.concat({ target, size, atMs: nowMs });
-    if (this.#samples.length > maxSamples) this.#samples.shift();
+    this.#keep((prefix) => prefix !== target.prefixBits);
+    if (this.#samples.length === maxSamples * sampleLength) this.#samples = this.#samples.slice(sampleLength);
+    this.#samples = this.#samples.concat(target.prefixBits, size, nowMs);
   }
 
   /** Nodes in the network apart from us; `undefined` until 5 lookups within 2 h tell. */
   estimate(nowMs: InstantMs): number | undefined {
     this.#forget(nowMs);
-    if (this.#samples.length < minSamples) return undefined;
-    this.#median ??= medianOf(this.#samples.map((sample) => sample.size));
+    if (this.#samples.length < minSamples * sampleLength) return undefined;
+    this.#median ??= medianOf(this.#samples.filter((_, i) => i % sampleLength === 1));
     return this.#median;
   }
 
@@ -122,10 +118,19 @@ export class NetworkSize {
   }
 
   #forget(nowMs: InstantMs): void {
-    while (this.#samples[0] !== undefined && nowMs - this.#samples[0].atMs >= sampleLifetimeMs) {
-      this.#samples.shift();
-      this.#median = undefined;
+    const oldestAtMs = this.#samples[sampleLength - 1] ?? nowMs;
+    if (nowMs - oldestAtMs >= sampleLifetimeMs) this.#keep((_, atMs) => nowMs - atMs < sampleLifetimeMs);
+  }
+
+  /** Keeps the samples for which `isKept` holds. */
+  #keep(isKept: (prefix: number, atMs: InstantMs) => boolean): void {
+    const kept: number[] = [];
+    for (let i = 0; i < this.#samples.length; i += sampleLength) {
+      const [prefix, size, atMs] = this.#samples.slice(i) as [number, number, InstantMs];
+      if (isKept(prefix, atMs)) kept.push(prefix, size, atMs);
     }
+    this.#samples = [...kept];
+    this.#median = undefined;
   }
 }
 

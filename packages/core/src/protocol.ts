@@ -154,4 +154,9 @@ export interface Protocol {
    * so that nobody is ever sent more than three times what they sent.
    */
   encode(message: Message, into: Uint8Array, room: number, padded: boolean): number | undefined;
+  /**
+   * The contact with this id and this address alone, where one was read or written before: so that all who meet it have
+   * one object. A wire that keeps none leaves this out.
+   */
+  knownContact?(id: NodeId, address: Address): Contact | undefined;
 }

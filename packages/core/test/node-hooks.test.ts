@@ -38,6 +38,7 @@ const hooks = [
   "addresses.group",
   "protocol.decode",
   "protocol.encode",
+  "protocol.knownContact",
 ] as const;
 
 /** Everything that a host can supply, each part telling the spy when it is called. */
@@ -116,6 +117,10 @@ function hooked(spy: Spy): { readonly stage: Stage; readonly options: Partial<No
       call("protocol.encode");
       return native.encode(message, into, room, padded);
     },
+    knownContact(id, address) {
+      call("protocol.knownContact");
+      return native.knownContact?.(id, address);
+    },
   };
   const options: Partial<NodeOptions> = {
     addresses,
@@ -166,6 +171,8 @@ function remoteTraffic(stage: Stage, spy: Spy, run: () => void): void {
   }
   const declared = [stage.addresses.parse("udp://172.30.1.1:4000")];
   during(() => stage.ask(stage.stranger(3), { type: "ping" }, { declared }));
+  stage.poll();
+  during(() => stage.ask(stage.stranger(5), { type: "ping" }));
   stage.poll();
   stage.ask(stage.stranger(4), { type: "ping" });
   const [ping] = stage.requests("ping");

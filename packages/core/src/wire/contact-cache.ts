@@ -10,6 +10,7 @@
  *
  *     entry = length u8 | the contact as it stands in messages
  */
+import type { Address } from "../address.ts";
 import type { Contact } from "../contact.ts";
 import { NodeId } from "../node-id.ts";
 import { type Reader, readU32 } from "./reader.ts";
@@ -75,6 +76,19 @@ export class ContactCache {
       return (this.#heard[places[place + 1] as number] as Contact).id;
     }
     return NodeId.fromBytes(bytes, at, this.#idBytes);
+  }
+
+  /** The contact with this id and this address alone. */
+  find(id: NodeId, address: Address): Contact | undefined {
+    const places = this.#places;
+    const first = placeOf(id.prefixBits, this.#placeBits);
+    for (let place = first; place < first + probes * placeSize; place += placeSize) {
+      if (places[place] === 0) continue;
+      const contact = this.#heard[places[place + 1] as number] as Contact;
+      const { addresses } = contact;
+      if (addresses.length === 1 && addresses[0] === address && contact.id.key === id.key) return contact;
+    }
+    return undefined;
   }
 
   /** Writes the bytes of this very contact. `false`: it is not kept; a writer without room has failed. */

@@ -33,6 +33,11 @@ export class ContactCodec {
     return this.#known.readId(bytes, at);
   }
 
+  /** See `Protocol.knownContact`. */
+  find(id: NodeId, address: Address): Contact | undefined {
+    return this.#known.find(id, address);
+  }
+
   /** `undefined` when malformed; the reader then stands anywhere. */
   readContact(reader: Reader): Contact | undefined {
     const at = reader.take(this.#idBytes);

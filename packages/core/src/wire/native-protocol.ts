@@ -7,6 +7,7 @@
  * heard before. After the body anything may follow and is ignored: padding today, fields of later versions tomorrow.
  */
 import type { Address, AddressCodec } from "../address.ts";
+import type { Contact } from "../contact.ts";
 import { UsageError } from "../errors.ts";
 import { maxIdBytes, NodeId } from "../node-id.ts";
 import {
@@ -123,6 +124,10 @@ class NativeProtocol implements Protocol {
     if (Math.min(room, into.length) < paddedBytes) return undefined;
     into.fill(0, length, paddedBytes);
     return paddedBytes;
+  }
+
+  knownContact(id: NodeId, address: Address): Contact | undefined {
+    return this.#contacts.find(id, address);
   }
 
   #readMessage(bytes: Uint8Array, requestId: RequestId, reader: Reader): Message | MalformedReason {

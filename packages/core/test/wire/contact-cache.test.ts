@@ -186,6 +186,18 @@ describe("a contact cache", () => {
     expect(findWritten(cache, heard)).toBeUndefined();
   });
 
+  it("finds a contact by its id where it has this address and no other", () => {
+    const cache = new ContactCache(32, 16);
+    const [one, two] = [contactOf(id(1), 1), contactOf(id(2), 1, 2)];
+    keep(cache, one);
+    keep(cache, two);
+    expect(cache.find(NodeId.fromBytes(id(1).toBytes()), one.addresses[0] as Address)).toBe(one);
+    expect(cache.find(id(1), two.addresses[1] as Address)).toBeUndefined();
+    expect(cache.find(id(2), two.addresses[0] as Address)).toBeUndefined();
+    expect(cache.find(id(3), one.addresses[0] as Address)).toBeUndefined();
+    expect(new ContactCache(32, 16).find(id(1), one.addresses[0] as Address)).toBeUndefined();
+  });
+
   it("starts over when it has reached its size", () => {
     const cache = new ContactCache(32, 16);
     for (let i = 0; i < 17; i++) keep(cache, contactOf(id(i), 1));
