@@ -12,7 +12,7 @@ import {
   type Transmit,
 } from "@kad/core";
 import { ExpectationError, expectEqual, nth } from "../../expectations.ts";
-import { Link } from "../../link.ts";
+import { type Arrival, Link } from "../../link.ts";
 import { poisonByte } from "../../poison.ts";
 import { type SeededRandom, seededRandom } from "../../seeded-random.ts";
 import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
@@ -40,6 +40,8 @@ export interface SecureChannelSuiteOptions extends SuiteOptions {
   readonly carries?: "datagrams" | "streams";
   /** Largest plaintext, in bytes; by default 900. */
   readonly maxPlaintextBytes?: number;
+  /** How many bits of handshakes are changed, drawn over all their packets, each in a handshake of its own; by default 40. */
+  readonly handshakeFlips?: number;
 }
 
 export interface ChannelTraits {
@@ -72,12 +74,21 @@ export interface Side extends SecurePeer {
   readonly packets: Uint8Array[];
 }
 
+/** What a channel itself wants to send. */
+interface Polled {
+  readonly to: SocketAddress;
+  readonly packet: Uint8Array;
+  /** The connection ends with it. */
+  readonly closes: boolean;
+}
+
 const startMs = 1_000;
 const startUnixMs = 1_767_225_600_000;
 /** Beyond all handshakes and their deadlines. */
 const longMs = 120_000;
 const roomBytes = 70_000;
 const defaultPlaintextBytes = 900;
+const defaultFlips = 40;
 const maxStepsAtOnce = 10_000;
 
 export class ChannelStage implements CaseStage {
@@ -86,10 +97,13 @@ export class ChannelStage implements CaseStage {
   readonly addresses: AddressTable = new AddressTable();
   readonly maxPlaintextBytes: number;
   readonly carries: "datagrams" | "streams";
+  readonly handshakeFlips: number;
   readonly #make: MakeSecurePeer;
   readonly #sides: Side[] = [];
   readonly #into: Uint8Array = new Uint8Array(roomBytes);
   #emitted = 0;
+  /** Numbers of the packets on the link that end a connection. */
+  readonly #closing = new Set<number>();
   /** Of requests that only show that something gets through. */
   #lastTag = 1_000_000;
 
@@ -97,6 +111,7 @@ export class ChannelStage implements CaseStage {
     this.#make = make;
     this.maxPlaintextBytes = options.maxPlaintextBytes ?? defaultPlaintextBytes;
     this.carries = options.carries ?? "datagrams";
+    this.handshakeFlips = options.handshakeFlips ?? defaultFlips;
     this.addresses.setLink("udp4", { link: 1, maxBytes: roomBytes });
   }
 
@@ -176,9 +191,26 @@ export class ChannelStage implements CaseStage {
     return packet;
   }
 
-  /** A packet leaves. */
-  emit(from: Side, to: { readonly key: string }, packet: Uint8Array): void {
+  /**
+   * The one packet of a message where a session stands: sealed at once, or polled, as a channel may want it. It does not
+   * leave.
+   */
+  packetOf(from: Side, to: Side, plaintext: Uint8Array): Uint8Array {
+    const sealed = this.seal(from, to, plaintext, ++this.#lastTag);
+    const packets = sealed === "pending" ? this.poll(from).map(({ packet }) => packet) : [sealed];
+    const [packet] = packets;
+    if (packets.length !== 1 || packet === undefined || typeof packet === "string") {
+      throw new ExpectationError(
+        `expected: a message is one packet where a session stands, not ${packets.length}`,
+      );
+    }
+    return packet;
+  }
+
+  /** A packet leaves. With `closes` the connection ends at the other side, when what is in it has been read. */
+  emit(from: Side, to: { readonly key: string }, packet: Uint8Array, closes = false): void {
     from.packets.push(packet);
+    if (closes) this.#closing.add(this.#emitted);
     this.#emitted++;
     this.link.send(this.nowMs, from.address, this.addresses.parse(to.key), packet);
   }
@@ -197,15 +229,16 @@ export class ChannelStage implements CaseStage {
   }
 
   /** All that a channel itself wants to send now, without sending it, and its events. */
-  poll(side: Side): { readonly to: SocketAddress; readonly packet: Uint8Array }[] {
-    const polled: { readonly to: SocketAddress; readonly packet: Uint8Array }[] = [];
+  poll(side: Side): Polled[] {
+    const polled: Polled[] = [];
     for (;;) {
       const transmit = side.channel.pollTransmit(this.nowMs, this.#into);
       if (transmit === undefined) break;
       if (polled.length > maxStepsAtOnce) throw new ExpectationError("expected: polling ends");
       const packet = copyBytes(this.#into, 0, transmit.length);
       this.#into.fill(poisonByte);
-      polled.push({ to: this.addresses.parse(transmit.path.remote.key), packet });
+      const to = this.addresses.parse(transmit.path.remote.key);
+      polled.push({ to, packet, closes: transmit.closes === true });
     }
     for (let event = side.channel.pollEvent(); event !== undefined; event = side.channel.pollEvent()) {
       side.events.push(event);
@@ -220,17 +253,25 @@ export class ChannelStage implements CaseStage {
       if (steps > maxStepsAtOnce) throw new ExpectationError(`expected: packets stop at ${this.nowMs} ms`);
       isMoving = false;
       for (const side of this.#sides) {
-        for (const { to, packet } of this.poll(side)) {
-          this.emit(side, to, packet);
+        for (const { to, packet, closes } of this.poll(side)) {
+          this.emit(side, to, packet, closes);
           isMoving = true;
         }
       }
       for (let next = this.link.take(this.nowMs); next !== undefined; next = this.link.take(this.nowMs)) {
         const to = this.#sides.find(({ address }) => address.key === next?.to.key);
-        if (to !== undefined) this.open(to, this.addresses.parse(next.from.key), next.bytes);
+        if (to !== undefined) this.#arrive(to, next);
         isMoving = true;
       }
     }
+  }
+
+  #arrive(to: Side, { from, bytes, number }: Arrival): void {
+    const remote = this.addresses.parse(from.key);
+    const closes = this.#closing.has(number);
+    if (!closes || bytes.length > 0) this.open(to, remote, bytes);
+    if (!closes) return;
+    to.channel.handleNetworkEvent(this.nowMs, { type: "sendFailed", to: remote, reason: "closed" });
   }
 
   /** Time passes, from one deadline or arrival to the next. */
