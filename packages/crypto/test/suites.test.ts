@@ -1,5 +1,5 @@
 /** What every channel, and every stack around a node, must do. */
-import { AddressTable, KadNode } from "@kad/core";
+import { AddressTable, type Gauge, KadNode } from "@kad/core";
 import { machineSuite, secureChannelSuite } from "@kad/testkit";
 import { describe, it } from "vitest";
 import { Credentials } from "../src/credentials.ts";
@@ -7,38 +7,53 @@ import { datagramOverheadBytes, secureDatagrams } from "../src/datagrams/datagra
 import { SeedIdentity } from "../src/identity.ts";
 import type { CryptoProvider, RandomSource } from "../src/provider.ts";
 import { secure } from "../src/secure.ts";
+import { secureStreams } from "../src/streams/stream-channel.ts";
 import { native, noble } from "./support/providers.ts";
 import { SeededRandom } from "./support/random.ts";
 
 const runner = { describe, it };
 
-function channelOf(
-  provider: CryptoProvider,
-  name: string | number,
-  random: RandomSource,
-  addresses = new AddressTable(),
-) {
-  const credentials = new Credentials({
-    provider,
-    identity: SeedIdentity.generate(provider, new SeededRandom(`identity of ${name}`)),
-    keys: random,
-    nowMs: 1_000,
-  });
-  return { channel: secureDatagrams({ credentials, random, addresses, nowMs: 1_000 }), id: credentials.id };
+function credentialsOf(provider: CryptoProvider, name: string | number, keys: RandomSource): Credentials {
+  const identity = SeedIdentity.generate(provider, new SeededRandom(`identity of ${name}`));
+  return new Credentials({ provider, identity, keys, nowMs: 1_000 });
+}
+
+/** Those of the figures that have a bound. */
+function gaugesOf(stats: object): Record<string, Gauge> {
+  return Object.fromEntries(
+    Object.entries(stats).filter(
+      ([, figure]) => typeof figure === "object" && "used" in figure && "limit" in figure,
+    ),
+  );
 }
 
 for (const [name, provider] of Object.entries({ native, noble })) {
-  secureChannelSuite(({ peer, random }) => channelOf(provider, peer, random), {
-    name: `the channel over datagrams, ${name} provider`,
-    runner,
-  });
+  secureChannelSuite(
+    ({ peer, random }) => {
+      const credentials = credentialsOf(provider, peer, random);
+      const channel = secureDatagrams({ credentials, random, addresses: new AddressTable(), nowMs: 1_000 });
+      return { channel, id: credentials.id, gauges: () => gaugesOf(channel.stats()) };
+    },
+    { name: `the channel over datagrams, ${name} provider`, runner },
+  );
 }
+
+secureChannelSuite(
+  ({ peer, random }) => {
+    const credentials = credentialsOf(native, peer, random);
+    const channel = secureStreams({ credentials, addresses: new AddressTable(), nowMs: 1_000 });
+    return { channel, id: credentials.id, gauges: () => gaugesOf(channel.stats()) };
+  },
+  { name: "the channel over streams", carries: "streams", runner },
+);
 
 machineSuite(
   (options) => {
     const addresses = options.addresses as AddressTable;
-    const { channel, id } = channelOf(native, options.id.toHex(), options.random, addresses);
-    return secure(new KadNode({ ...options, id, padRequests: false }), channel);
+    const { random } = options;
+    const credentials = credentialsOf(native, options.id.toHex(), random);
+    const channel = secureDatagrams({ credentials, random, addresses, nowMs: 1_000 });
+    return secure(new KadNode({ ...options, id: credentials.id, padRequests: false }), channel);
   },
   {
     name: "a node in a channel over datagrams",
