@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { loopAdapterSuite, type MakeLoop } from "@kad/testkit";
 import { udp } from "@kad/transport-udp";
 import { describe, it } from "vitest";
@@ -12,4 +13,7 @@ const browserLoop: MakeLoop = () => ({
       .length,
 });
 
-loopAdapterSuite(browserLoop, { name: "a page's event loop", runner: { describe, it } });
+const read = createRequire(import.meta.url);
+const traces = ["client", "server"].map((name) => read(`@kad/testkit/vectors/trace-${name}.json`) as unknown);
+
+loopAdapterSuite(browserLoop, { name: "a page's event loop", traces, runner: { describe, it } });
