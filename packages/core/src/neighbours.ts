@@ -126,11 +126,18 @@ export class Neighbours implements RpcObserver {
     this.#pings.close();
   }
 
-  /** Another id answered at a contact's address: the contact is not there any more; if it has others, perhaps there. */
-  onReplaced(id: NodeId, address: Address): void {
-    const known = this.#options.table.contactOf(id)?.addresses ?? [];
-    if (known.some(({ key }) => key !== address.key)) this.#options.table.onAddressFailed(id, address);
-    else this.#evict(id);
+  /**
+   * Another id answered at a contact's address, so the request fails. The contact leaves; if it has other addresses, which
+   * nobody may have tried yet, it is asked there. Who is here now has answered a request of ours as everybody in the table has.
+   */
+  onReplaced(nowMs: InstantMs, request: PendingRequest, response: ResponseMessage, from: Path): void {
+    const id = request.to.id as NodeId;
+    const known = this.#options.table.get(id);
+    this.#evict(id);
+    this.onAnswered(nowMs, request, response, from);
+    request.owner?.onFailure(nowMs, request, "wrongPeer");
+    const addresses = known?.contact.addresses.filter(({ key }) => key !== from.remote.key) ?? [];
+    if (addresses.length > 0) this.#pings.send({ id, addresses }, known?.incomingOnly ? "incoming" : "walk");
   }
 
   onOverdue(nowMs: InstantMs, request: PendingRequest): void {

@@ -90,15 +90,13 @@ export class Receiver {
     }
     this.#options.counters.responsesReceived++;
     const { request } = outcome;
-    const { owner } = request;
     const expected = request.to.id;
     if (expected !== undefined && !expected.equals(message.sender)) {
-      neighbours.onReplaced(expected, outcome.address);
-      owner?.onFailure(nowMs, request, "wrongPeer");
+      neighbours.onReplaced(nowMs, request, message, from);
       return;
     }
     neighbours.onAnswered(nowMs, request, message, from);
-    owner?.onResponse(nowMs, request, message, from);
+    request.owner?.onResponse(nowMs, request, message, from);
   }
 }
 

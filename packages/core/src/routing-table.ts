@@ -383,7 +383,6 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return { type: "removed", promoted: entry.contact };
   }
 
-  /** Appends the bucket's contacts to `nearest` sorted by distance, up to `count` in all. */
   /** Up to `count` of those that `is` says, least recently heard first. */
   #leastRecent(count: number, is: (entries: ContactList, index: number) => boolean): Contact[] {
     const found = new ContactList();
@@ -397,6 +396,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return found.toArray();
   }
 
+  /** Appends the bucket's contacts to `nearest` sorted by distance, up to `count` in all. */
   #gather(
     { entries }: KBucket,
     target: NodeId,

@@ -3,6 +3,7 @@ import { type Contact, type QueryResult, type Response, refusalReasons } from ".
 import { numbered, Stage, type Stranger } from "./stage.ts";
 
 const pong: Response = { type: "pong" };
+const nobody: Response = { type: "nodes", contacts: [], token: undefined };
 
 function finished(stage: Stage, query: number): { end: string; result: QueryResult } | undefined {
   return stage.of("queryFinished").find((event) => event.query === query);
@@ -103,7 +104,7 @@ describe("what is never assumed of a message", () => {
     expect(finished(stage, query)?.end).toBe("converged");
   });
 
-  it("that who answers is who was asked: another id at a contact's address ends the request, and the contact is gone", () => {
+  it("that who answers is who was asked: another id at a contact's address ends the request, and has the contact's place", () => {
     const stage = new Stage();
     const peer = stage.stranger(1);
     stage.befriend(peer);
@@ -113,7 +114,32 @@ describe("what is never assumed of a message", () => {
     stage.reply({ ...peer, id: numbered(2) }, ping, pong);
     stage.poll();
     expect(finished(stage, query)).toMatchObject({ end: "exhausted", result: { reason: "wrongPeer" } });
-    expect(stage.node.table.size).toBe(0);
+    expect(stage.node.table.closest(numbered(2), 9)).toEqual([
+      { id: numbered(2), addresses: [peer.path.remote] },
+    ]);
+  });
+
+  it.each(["ping", "a query"])("that a contact which is gone from one address, as %s shows, is at its others", (by) => {
+    const stage = new Stage();
+    const peer = stage.stranger(1);
+    const other = stage.stranger(2);
+    stage.node.addContact(stage.nowMs, contactOf(peer));
+    const [asked] = stage.requests();
+    if (asked === undefined) throw new Error("nothing was asked");
+    stage.reply(peer, asked, pong, { addresses: [other.path.remote] });
+    stage.poll();
+    if (by === "ping") stage.node.ping(stage.nowMs, contactOf(peer));
+    else stage.node.findNode(stage.nowMs, peer.id);
+    const [again] = stage.requests();
+    if (again === undefined) throw new Error("nothing was asked");
+    stage.reply({ ...peer, id: numbered(3) }, again, by === "ping" ? pong : nobody);
+    expect(stage.node.table.contacts().map(({ id }) => id.toHex())).toEqual([numbered(3).toHex()]);
+    const ping = stage.requests("ping").find(({ transmit }) => transmit.peer?.equals(peer.id));
+    if (ping === undefined) throw new Error("it is asked nowhere else");
+    expect(ping.transmit.path.remote).toBe(other.path.remote);
+    stage.reply({ id: peer.id, path: other.path }, ping, pong);
+    stage.poll();
+    expect(stage.node.table.get(peer.id)?.contact.addresses).toEqual([other.path.remote]);
   });
 
   it("that a reply comes from where we asked: another address is not accepted, and is misbehaviour", () => {
