@@ -20,7 +20,6 @@ export interface GetQueryOptions {
   readonly walk: Walk;
   readonly key: RecordKey;
   readonly types: RecordTypes;
-  readonly unixMs: () => number | undefined;
   /** Holders to hear, over the record type's own. */
   readonly quorum: number | undefined;
   /** What we hold ourselves: it counts as one holder. */
@@ -133,9 +132,9 @@ export class GetQuery implements Query {
 
   /** `false` when the record is not valid. Of equal records, the one that lives longer is kept. */
   #take(record: WireRecord): boolean {
-    const { types, unixMs } = this.#options;
+    const { types } = this.#options;
     const type = types.nameOf(record.typeCode);
-    if (type === undefined || types.refusalOf(unixMs(), record) !== undefined) return false;
+    if (type === undefined || types.refusalOf(record) !== undefined) return false;
     this.#values++;
     if (this.#isBetter(record)) this.#best = { type, record: { ...record, body: copyBytes(record.body) } };
     return true;
@@ -146,8 +145,7 @@ export class GetQuery implements Query {
     const best = this.#best?.record;
     if (best === undefined) return true;
     if (record.typeCode !== best.typeCode) return record.typeCode < best.typeCode;
-    const order =
-      this.#options.types.better(this.#options.unixMs(), record.typeCode, record.body, best.body) ?? -1;
+    const order = this.#options.types.better(record.typeCode, record.body, best.body) ?? -1;
     return order > 0 || (order === 0 && record.lifetimeMs > best.lifetimeMs);
   }
 }

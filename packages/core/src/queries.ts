@@ -53,7 +53,6 @@ export interface QueriesOptions {
   readonly events: EventQueue;
   readonly maintenance: Pick<Maintenance, "onRecordsChanged">;
   groupOf(address: Address): string | undefined;
-  unixMs(): number | undefined;
   onMisbehaved(from: Path, code: RemoteErrorCode): void;
   /** A walk to our own id is over. */
   onJoined(nowMs: InstantMs): void;
@@ -166,7 +165,6 @@ export class Queries implements AnnouncerQueries {
       walk,
       key,
       types: keeper.types,
-      unixMs: () => this.#options.unixMs(),
       quorum: resolved.quorum,
       local: toWire(nowMs, keeper.get(nowMs, key)),
       onInvalid: (from) => this.#options.onMisbehaved(from, "invalidValue"),
@@ -176,12 +174,11 @@ export class Queries implements AnnouncerQueries {
 
   put(nowMs: InstantMs, record: DhtRecord, options: QueryOptions): QueryId {
     const { keeper, maintenance } = this.#options;
-    const unixMs = this.#options.unixMs();
     const resolved = this.#resolve(options, this.#options.limits.bucketSize);
-    const wire = keeper.types.toWire(unixMs, record);
+    const wire = keeper.types.toWire(record);
     const id = this.#put(nowMs, wire, resolved);
     if (options.keep ?? true) {
-      keeper.keepOwn(nowMs, unixMs, record);
+      keeper.keepOwn(nowMs, record);
       maintenance.onRecordsChanged(nowMs);
     }
     return id;

@@ -22,7 +22,6 @@ export interface ReceiverOptions {
   readonly rpc: Rpc;
   readonly responder: Responder;
   readonly neighbours: Neighbours;
-  unixMs(): number | undefined;
   onMisbehaved(from: Path, code: RemoteErrorCode): void;
 }
 
@@ -75,7 +74,7 @@ export class Receiver {
     const { responder, neighbours } = this.#options;
     if (!responder.admit(nowMs, from)) return;
     this.#options.counters.requestsReceived++;
-    responder.onRequest(nowMs, message, from, this.#options.unixMs(), bytes);
+    responder.onRequest(nowMs, message, from, bytes);
     neighbours.onAsked(nowMs, message, from, bytes);
   }
 

@@ -95,21 +95,16 @@ export class RecordKeeper {
    * `superseded` or `full`; nothing has changed then.
    * @param source the subnet that pays for it, `undefined` when exempt
    */
-  accept(
-    nowMs: InstantMs,
-    unixMs: number | undefined,
-    record: WireRecord,
-    source: string | undefined,
-  ): AcceptOutcome {
+  accept(nowMs: InstantMs, record: WireRecord, source: string | undefined): AcceptOutcome {
     this.expire(nowMs);
-    const refusal = this.types.refusalOf(unixMs, record);
+    const refusal = this.types.refusalOf(record);
     if (refusal !== undefined) return refused(refusal);
     if (!(record.lifetimeMs > 0)) return refused("invalidRecord");
     const expiresAtMs = nowMs + Math.min(record.lifetimeMs, this.#options.limits.valueLifetimeMs);
     const held = this.#held.get(record.key.key);
     const current = held === undefined ? undefined : this.#read(held);
     if (current === "failed") return refused("full");
-    const choice = current === undefined ? 1 : this.#compare(unixMs, record, current);
+    const choice = current === undefined ? 1 : this.#compare(record, current);
     if (choice === undefined) return refused("invalidRecord");
     if (choice < 0) return refused("superseded");
     // Not `choice === 0`: a validator may answer NaN.
@@ -137,7 +132,7 @@ export class RecordKeeper {
    * with the same record replaces the first one's terms. `superseded`: a newer record is held; `full`: no room.
    * @throws UsageError `invalidRecord` when the type is unknown
    */
-  keepOwn(nowMs: InstantMs, unixMs: number | undefined, record: DhtRecord): "stored" | "superseded" | "full" {
+  keepOwn(nowMs: InstantMs, record: DhtRecord): "stored" | "superseded" | "full" {
     const typeCode = this.types.codeOf(record.type);
     if (typeCode === undefined) throw new UsageError("invalidRecord", `type: "${record.type}" is unknown`);
     this.expire(nowMs);
@@ -146,7 +141,7 @@ export class RecordKeeper {
     const current = held === undefined ? undefined : this.#read(held);
     if (current === "failed") return "full";
     const body = copyBytes(record.body);
-    const choice = current === undefined ? 1 : this.#compare(unixMs, { typeCode, body }, current);
+    const choice = current === undefined ? 1 : this.#compare({ typeCode, body }, current);
     if (choice === undefined || choice < 0) return "superseded";
     const longestMs = this.#options.limits.valueLifetimeMs;
     let expiresAtMs = nowMs + Math.min(record.lifetimeMs ?? longestMs, longestMs);
@@ -235,13 +230,9 @@ export class RecordKeeper {
   }
 
   /** Above zero: `offered` is to be kept. Below: `current`. Zero: the same record. */
-  #compare(
-    unixMs: number | undefined,
-    offered: Pick<WireRecord, "typeCode" | "body">,
-    current: StoredRecord,
-  ): number | undefined {
+  #compare(offered: Pick<WireRecord, "typeCode" | "body">, current: StoredRecord): number | undefined {
     if (offered.typeCode !== current.typeCode) return current.typeCode - offered.typeCode;
-    return this.types.better(unixMs, offered.typeCode, offered.body, current.body);
+    return this.types.better(offered.typeCode, offered.body, current.body);
   }
 
   #refresh(

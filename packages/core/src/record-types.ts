@@ -11,11 +11,19 @@ import { immutableValidator } from "./immutable-record.ts";
 import { openValidator } from "./open-record.ts";
 import type { NodeLimits } from "./options.ts";
 import type { RefusalReason, WireRecord } from "./protocol.ts";
-import { type DhtRecord, maxRecordBodyBytes, type RecordValidator, type Sha256 } from "./record.ts";
+import {
+  type DhtRecord,
+  maxRecordBodyBytes,
+  type RecordValidator,
+  type Sha256,
+  type ValidationContext,
+} from "./record.ts";
 
 export interface RecordTypesOptions extends Reporter {
   readonly sha256: Sha256;
   readonly limits: Pick<NodeLimits, "valueQuorum" | "valueLifetimeMs">;
+  /** Wall-clock time, where the host supplies it. */
+  unixMs(): number | undefined;
 }
 
 interface RecordType {
@@ -55,15 +63,12 @@ export class RecordTypes {
   }
 
   /** Why a record from the network is not taken, as holder or as reader; `undefined`: it is valid. */
-  refusalOf(unixMs: number | undefined, record: WireRecord): RefusalReason | undefined {
+  refusalOf(record: WireRecord): RefusalReason | undefined {
     const type = this.#coded(record.typeCode);
     if (type === undefined) return "unsupported";
     if (record.body.length > type.validator.maxBodyBytes) return "tooLarge";
     try {
-      const fault = type.validator.validate(record.key, record.body, {
-        sha256: this.#options.sha256,
-        unixMs,
-      });
+      const fault = type.validator.validate(record.key, record.body, this.#context());
       return fault === undefined ? undefined : "invalidRecord";
     } catch (error) {
       this.#options.report(new HookError(`validator ${type.name}`, error));
@@ -75,11 +80,11 @@ export class RecordTypes {
    * Of two valid bodies under one key: above zero when `a` is to be kept, below zero for `b`, 0 when they are the same
    * record. `undefined` when the type is unknown or its validator threw, which was reported.
    */
-  better(unixMs: number | undefined, typeCode: number, a: Uint8Array, b: Uint8Array): number | undefined {
+  better(typeCode: number, a: Uint8Array, b: Uint8Array): number | undefined {
     const type = this.#coded(typeCode);
     if (type === undefined) return undefined;
     try {
-      return type.validator.select(a, b, { sha256: this.#options.sha256, unixMs });
+      return type.validator.select(a, b, this.#context());
     } catch (error) {
       this.#options.report(new HookError(`validator ${type.name}`, error));
       return undefined;
@@ -91,7 +96,7 @@ export class RecordTypes {
    * @throws UsageError `invalidRecord` when the type is unknown, the body too large, the lifetime outside 1 ms to
    * `valueLifetimeMs`, or the validator refuses it or throws (its error is then the cause)
    */
-  toWire(unixMs: number | undefined, record: DhtRecord): WireRecord {
+  toWire(record: DhtRecord): WireRecord {
     const type = this.#named(record.type);
     if (type === undefined) {
       throw new UsageError(
@@ -110,12 +115,16 @@ export class RecordTypes {
     const body = copyBytes(record.body);
     let fault: string | undefined;
     try {
-      fault = validator.validate(record.key, body, { sha256: this.#options.sha256, unixMs });
+      fault = validator.validate(record.key, body, this.#context());
     } catch (error) {
       throw new UsageError("invalidRecord", `the validator of ${type.name} threw`, { cause: error });
     }
     if (fault !== undefined) throw new UsageError("invalidRecord", `${type.name}: ${fault}`);
     return { typeCode: validator.code, key: record.key, lifetimeMs, body };
+  }
+
+  #context(): ValidationContext {
+    return { sha256: this.#options.sha256, unixMs: this.#options.unixMs() };
   }
 
   #checkedLifetime(lifetimeMs: number | undefined): number {

@@ -108,15 +108,9 @@ export class Responder {
   }
 
   /** `bytes`: how long the request was. */
-  onRequest(
-    nowMs: InstantMs,
-    message: RequestMessage,
-    from: Path,
-    unixMs: number | undefined,
-    bytes: number,
-  ): void {
+  onRequest(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const to = answerTo(from, message.requestId, bytes);
-    const plan = this.#plan(nowMs, message, to, unixMs);
+    const plan = this.#plan(nowMs, message, to);
     if (plan === undefined) return;
     this.#replies.push({ to, want: message.want, asker: message.sender, plan, isAnswer: false });
   }
@@ -157,12 +151,7 @@ export class Responder {
     this.#closed = true;
   }
 
-  #plan(
-    nowMs: InstantMs,
-    message: RequestMessage,
-    to: AnswerTo,
-    unixMs: number | undefined,
-  ): Plan | undefined {
+  #plan(nowMs: InstantMs, message: RequestMessage, to: AnswerTo): Plan | undefined {
     const { body } = message;
     switch (body.type) {
       case "ping":
@@ -172,7 +161,7 @@ export class Responder {
       case "getValue":
         return { type: "value", key: body.key };
       case "putValue":
-        return this.#store(nowMs, body.record, body.token, to.path, unixMs);
+        return this.#store(nowMs, body.record, body.token, to.path);
       case "getProviders":
         return { type: "providers", key: body.key, cursor: copyBytes(body.cursor) };
       case "addProvider":
@@ -182,18 +171,12 @@ export class Responder {
     }
   }
 
-  #store(
-    nowMs: InstantMs,
-    record: WireRecord,
-    token: Uint8Array | undefined,
-    from: Path,
-    unixMs: number | undefined,
-  ): Plan {
+  #store(nowMs: InstantMs, record: WireRecord, token: Uint8Array | undefined, from: Path): Plan {
     const { keeper, isClient, maintenance } = this.#options;
     if (isClient) return this.#refusal("unsupported");
     if (from.peer === undefined && !this.#isToken(nowMs, from, record.key, token))
       return this.#refusal("badToken");
-    const outcome = keeper.accept(nowMs, unixMs, record, this.#options.groupOf(from.remote));
+    const outcome = keeper.accept(nowMs, record, this.#options.groupOf(from.remote));
     if (outcome.type === "refused") {
       if (outcome.reason === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
       return this.#refusal(outcome.reason);

@@ -55,6 +55,7 @@ function benchOf(
     {
       sha256,
       limits: { valueQuorum: 8, valueLifetimeMs: 10_000 },
+      unixMs: () => undefined,
       report: (error) => void reported.push(error),
     },
     { first, proven, broken },
@@ -63,7 +64,6 @@ function benchOf(
     walk: walkTowardZero({ results: 4, parallelism: 4, ...walk }, ...seeds),
     key,
     types,
-    unixMs: () => undefined,
     quorum: undefined,
     local: undefined,
     onInvalid: ({ remote }) => invalid.push(remote.key),

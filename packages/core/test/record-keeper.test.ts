@@ -35,6 +35,7 @@ function setUp(
     validators?: Record<string, RecordValidator>;
     sha256?: Sha256;
     limits?: Partial<RecordLimits>;
+    unixMs?: () => number | undefined;
   } = {},
 ): World {
   const reported: KadError[] = [];
@@ -45,6 +46,7 @@ function setUp(
     {
       sha256: options.sha256 ?? sha256,
       limits: { valueQuorum: 8, valueLifetimeMs: all.valueLifetimeMs },
+      unixMs: options.unixMs ?? (() => undefined),
       report,
     },
     options.validators,
@@ -77,7 +79,7 @@ describe("a holder", () => {
   it("keeps what is valid and gives it back until it expires", () => {
     const { keeper } = setUp();
     const record = immutableRecord(sha256, Uint8Array.of(1, 2, 3));
-    expect(keeper.accept(100, undefined, wire(record, 500), "s")).toEqual(stored);
+    expect(keeper.accept(100, wire(record, 500), "s")).toEqual(stored);
     const expected: StoredRecord = {
       kind: "value",
       typeCode: 1,
@@ -96,8 +98,8 @@ describe("a holder", () => {
 
   it("keeps nothing longer than its own limit", () => {
     const { keeper } = setUp();
-    keeper.accept(0, undefined, wire(open("a", 1), 1e12), "s");
-    keeper.accept(0, undefined, wire(open("b", 1), Number.POSITIVE_INFINITY), "s");
+    keeper.accept(0, wire(open("a", 1), 1e12), "s");
+    keeper.accept(0, wire(open("b", 1), Number.POSITIVE_INFINITY), "s");
     expect(keeper.get(23_999, openKey(sha256, "a"))?.expiresAtMs).toBe(24_000);
     expect(keeper.get(24_000, openKey(sha256, "b"))).toBeUndefined();
   });
@@ -108,12 +110,12 @@ describe("a holder", () => {
     const { key, body } = open("a", 1, 7);
     message.set(body, 50);
     const travelling = { typeCode: 2, key, lifetimeMs: 9_000, body: message.subarray(50, 50 + body.length) };
-    keeper.accept(0, undefined, travelling, "s");
+    keeper.accept(0, travelling, "s");
     message.fill(0xaa);
     expect(keeper.get(0, key)?.body).toEqual(body);
     expect(store.get(key)?.body.constructor).toBe(Uint8Array);
     const own = open("b", 1, 7);
-    keeper.keepOwn(0, undefined, own);
+    keeper.keepOwn(0, own);
     const before = copyBytes(own.body);
     own.body.fill(0xaa);
     expect(keeper.get(0, own.key)?.body).toEqual(before);
@@ -121,9 +123,9 @@ describe("a holder", () => {
 
   it("takes the newer of two and refuses the older as superseded", () => {
     const { keeper } = setUp();
-    keeper.accept(0, undefined, wire(open("a", 5, 1)), "s");
-    expect(keeper.accept(1, undefined, wire(open("a", 4, 9)), "s")).toEqual(refused("superseded"));
-    expect(keeper.accept(2, undefined, wire(open("a", 6, 2), 100), "s")).toEqual(stored);
+    keeper.accept(0, wire(open("a", 5, 1)), "s");
+    expect(keeper.accept(1, wire(open("a", 4, 9)), "s")).toEqual(refused("superseded"));
+    expect(keeper.accept(2, wire(open("a", 6, 2), 100), "s")).toEqual(stored);
     const held = keeper.get(2, openKey(sha256, "a"));
     expect(readOpenRecord(held?.body as Uint8Array)).toMatchObject({ seq: 6, value: Uint8Array.of(2) });
     expect(held?.expiresAtMs).toBe(102);
@@ -132,8 +134,8 @@ describe("a holder", () => {
   it("takes an equal sequence number with equal bytes as a refresh, from anybody (equal sequence number refused, POLICIES §3.5)", () => {
     const { keeper } = setUp();
     const record = open("a", 5, 1);
-    keeper.accept(0, undefined, wire(record, 1_000), "publisher");
-    expect(keeper.accept(500, undefined, wire(record, 2_000), "anybody")).toEqual(refreshed);
+    keeper.accept(0, wire(record, 1_000), "publisher");
+    expect(keeper.accept(500, wire(record, 2_000), "anybody")).toEqual(refreshed);
     expect(keeper.get(2_499, record.key)).toMatchObject({
       expiresAtMs: 2_500,
       storedAtMs: 500,
@@ -145,10 +147,10 @@ describe("a holder", () => {
   it("never shortens a life by a refresh, nor draws it out beyond its own limit", () => {
     const { keeper } = setUp();
     const record = open("a", 5, 1);
-    keeper.accept(0, undefined, wire(record, 20_000), "s");
-    expect(keeper.accept(100, undefined, wire(record, 50), "s")).toEqual(refreshed);
+    keeper.accept(0, wire(record, 20_000), "s");
+    expect(keeper.accept(100, wire(record, 50), "s")).toEqual(refreshed);
     expect(keeper.get(100, record.key)?.expiresAtMs).toBe(20_000);
-    keeper.accept(200, undefined, wire(record, 1e9), "s");
+    keeper.accept(200, wire(record, 1e9), "s");
     expect(keeper.get(200, record.key)?.expiresAtMs).toBe(24_200);
   });
 
@@ -160,8 +162,8 @@ describe("a holder", () => {
       [b, a],
     ] as const) {
       const { keeper } = setUp();
-      keeper.accept(0, undefined, wire(first), "s");
-      const outcome = keeper.accept(0, undefined, wire(second), "s");
+      keeper.accept(0, wire(first), "s");
+      const outcome = keeper.accept(0, wire(second), "s");
       expect(outcome).toEqual(second === larger ? stored : refused("superseded"));
       expect(keeper.get(0, a.key)?.body).toEqual(larger.body);
     }
@@ -176,7 +178,7 @@ describe("a holder", () => {
     ] as const) {
       const { keeper } = setUp({ validators });
       for (const typeCode of codes) {
-        keeper.accept(0, undefined, { typeCode, key, lifetimeMs: 9, body: Uint8Array.of(1) }, "s");
+        keeper.accept(0, { typeCode, key, lifetimeMs: 9, body: Uint8Array.of(1) }, "s");
       }
       expect(keeper.get(0, key)?.typeCode).toBe(40);
     }
@@ -184,8 +186,8 @@ describe("a holder", () => {
 
   it("takes a new record of any order after the old one has expired", () => {
     const { keeper } = setUp();
-    keeper.accept(0, undefined, wire(open("a", 9), 100), "s");
-    expect(keeper.accept(100, undefined, wire(open("a", 1)), "s")).toEqual(stored);
+    keeper.accept(0, wire(open("a", 9), 100), "s");
+    expect(keeper.accept(100, wire(open("a", 1)), "s")).toEqual(stored);
   });
 
   it("treats an undecided validator as one that sees the same record", () => {
@@ -197,8 +199,8 @@ describe("a holder", () => {
       lifetimeMs: 9,
       body: Uint8Array.of(byte),
     });
-    expect(keeper.accept(0, undefined, of(1), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, of(2), "s")).toEqual(refreshed);
+    expect(keeper.accept(0, of(1), "s")).toEqual(stored);
+    expect(keeper.accept(0, of(2), "s")).toEqual(refreshed);
     expect(keeper.get(0, key)?.body).toEqual(Uint8Array.of(1));
   });
 
@@ -208,11 +210,14 @@ describe("a holder", () => {
       validate: (_key, body, { unixMs }) =>
         (body[0] as number) > (unixMs ?? 0) ? "from the future" : undefined,
     };
-    const { keeper } = setUp({ validators: { future } });
+    let unixMs: number | undefined;
+    const { keeper } = setUp({ validators: { future }, unixMs: () => unixMs });
     const record = { typeCode: 40, key: self, lifetimeMs: 9, body: Uint8Array.of(50) };
-    expect(keeper.accept(0, undefined, record, "s")).toEqual(refused("invalidRecord"));
-    expect(keeper.accept(0, 49, record, "s")).toEqual(refused("invalidRecord"));
-    expect(keeper.accept(0, 50, record, "s")).toEqual(stored);
+    expect(keeper.accept(0, record, "s")).toEqual(refused("invalidRecord"));
+    unixMs = 49;
+    expect(keeper.accept(0, record, "s")).toEqual(refused("invalidRecord"));
+    unixMs = 50;
+    expect(keeper.accept(0, record, "s")).toEqual(stored);
   });
 });
 
@@ -228,7 +233,7 @@ describe("a holder refuses", () => {
     ["a life that is no number", { ...valid, lifetimeMs: Number.NaN }, "invalidRecord"],
   ])("%s", (_, record, reason) => {
     const { keeper, store, reported } = setUp();
-    expect(keeper.accept(0, undefined, record, "s")).toEqual(refused(reason));
+    expect(keeper.accept(0, record, "s")).toEqual(refused(reason));
     expect([store.size, keeper.records.used, keeper.sources, reported.length]).toEqual([0, 0, 0, 0]);
     expect(keeper.nextExpiryAtMs()).toBeUndefined();
   });
@@ -236,11 +241,11 @@ describe("a holder refuses", () => {
   it("more records than it has room for, until one has expired", () => {
     const { keeper } = setUp();
     for (const [i, name] of ["a", "b", "c", "d"].entries()) {
-      expect(keeper.accept(0, undefined, wire(open(name, 1), 1_000 + i), undefined)).toEqual(stored);
+      expect(keeper.accept(0, wire(open(name, 1), 1_000 + i), undefined)).toEqual(stored);
     }
-    expect(keeper.accept(999, undefined, wire(open("e", 1)), undefined)).toEqual(refused("full"));
-    expect(keeper.accept(999, undefined, wire(open("b", 2)), undefined)).toEqual(stored);
-    expect(keeper.accept(1_000, undefined, wire(open("e", 1)), undefined)).toEqual(stored);
+    expect(keeper.accept(999, wire(open("e", 1)), undefined)).toEqual(refused("full"));
+    expect(keeper.accept(999, wire(open("b", 2)), undefined)).toEqual(stored);
+    expect(keeper.accept(1_000, wire(open("e", 1)), undefined)).toEqual(stored);
     expect(keeper.records).toEqual({ used: 4, limit: 4 });
   });
 
@@ -248,46 +253,46 @@ describe("a holder refuses", () => {
     const { keeper } = setUp({ limits: { maxRecordBytes: 40 } });
     const sized = (name: string, seq: number, bytes: number): WireRecord =>
       wire(open(name, seq, ...new Array<number>(bytes - 10).fill(1)));
-    expect(keeper.accept(0, undefined, sized("a", 1, 20), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, sized("b", 1, 21), "s")).toEqual(refused("full"));
-    expect(keeper.accept(0, undefined, sized("b", 1, 20), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, sized("a", 2, 21), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, sized("a", 1, 20), "s")).toEqual(stored);
+    expect(keeper.accept(0, sized("b", 1, 21), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, sized("b", 1, 20), "s")).toEqual(stored);
+    expect(keeper.accept(0, sized("a", 2, 21), "s")).toEqual(refused("full"));
     expect(keeper.get(0, openKey(sha256, "a"))?.body).toHaveLength(20);
-    expect(keeper.accept(0, undefined, sized("a", 3, 19), "s")).toEqual(stored);
+    expect(keeper.accept(0, sized("a", 3, 19), "s")).toEqual(stored);
     expect(keeper.recordBytes).toEqual({ used: 39, limit: 40 });
   });
 
   it("more records of one source than it allows, until one of them has expired or somebody else renews it", () => {
     const { keeper } = setUp();
-    expect(keeper.accept(0, undefined, wire(open("a", 1), 1_000), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, wire(open("b", 1)), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, wire(open("c", 1)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(0, undefined, wire(open("c", 1)), "t")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("a", 1), 1_000), "s")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("b", 1)), "s")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("c", 1)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("c", 1)), "t")).toEqual(stored);
     // A newer record under a key of its own is no further one; the same one again is never a further one.
-    expect(keeper.accept(0, undefined, wire(open("b", 2)), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, wire(open("c", 1)), "s")).toEqual(refreshed);
-    expect(keeper.accept(0, undefined, wire(open("c", 2)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("b", 2)), "s")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("c", 1)), "s")).toEqual(refreshed);
+    expect(keeper.accept(0, wire(open("c", 2)), "s")).toEqual(refused("full"));
     expect(keeper.sources).toBe(2);
-    expect(keeper.accept(1_000, undefined, wire(open("c", 2)), "s")).toEqual(stored);
-    expect(keeper.accept(1_000, undefined, wire(open("d", 1)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(1_000, undefined, wire(open("b", 3)), "t")).toEqual(stored);
-    expect(keeper.accept(1_000, undefined, wire(open("d", 1)), "s")).toEqual(stored);
+    expect(keeper.accept(1_000, wire(open("c", 2)), "s")).toEqual(stored);
+    expect(keeper.accept(1_000, wire(open("d", 1)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(1_000, wire(open("b", 3)), "t")).toEqual(stored);
+    expect(keeper.accept(1_000, wire(open("d", 1)), "s")).toEqual(stored);
   });
 
   it("nothing of an exempt source beyond the room for all", () => {
     const { keeper } = setUp();
     for (const name of ["a", "b", "c", "d"]) {
-      expect(keeper.accept(0, undefined, wire(open(name, 1)), undefined)).toEqual(stored);
+      expect(keeper.accept(0, wire(open(name, 1)), undefined)).toEqual(stored);
     }
     expect(keeper.sources).toBe(0);
-    expect(keeper.accept(0, undefined, wire(open("e", 1)), undefined)).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("e", 1)), undefined)).toEqual(refused("full"));
   });
 
   it("what the store has no room for, and is as it was", () => {
     const { keeper, reported } = setUp({ store: new MemoryRecordStore({ maxRecords: 1 }) });
     const held = wire(open("a", 1), 5_000);
-    keeper.accept(0, undefined, held, "s");
-    expect(keeper.accept(0, undefined, wire(open("b", 1)), "s")).toEqual(refused("full"));
+    keeper.accept(0, held, "s");
+    expect(keeper.accept(0, wire(open("b", 1)), "s")).toEqual(refused("full"));
     expect(keeper.get(0, held.key)?.expiresAtMs).toBe(5_000);
     expect([keeper.records.used, keeper.sources, keeper.nextExpiryAtMs()]).toEqual([1, 1, 5_000]);
     expect(reported).toEqual([]);
@@ -298,7 +303,7 @@ describe("a record of our own", () => {
   it("is renewed as long as it is kept, and passed on with the full lifetime", () => {
     const { keeper } = setUp();
     const record = open("a", 1, 1);
-    expect(keeper.keepOwn(0, undefined, record)).toBe("stored");
+    expect(keeper.keepOwn(0, record)).toBe("stored");
     expect(keeper.get(0, record.key)).toMatchObject({ own: true, expiresAtMs: 24_000, storedAtMs: 0 });
     let nowMs = 0;
     for (let hour = 0; hour < 100; hour++) {
@@ -320,7 +325,7 @@ describe("a record of our own", () => {
   it("survives a long sleep, and is passed on right after it", () => {
     const { keeper } = setUp();
     const record = open("a", 1, 1);
-    keeper.keepOwn(0, undefined, record);
+    keeper.keepOwn(0, record);
     expect(keeper.expire(1_000_000)).toBe(0);
     expect(keeper.get(1_000_000, record.key)?.expiresAtMs).toBe(1_024_000);
     expect(keeper.republishDue(1_000_000, 9)).toHaveLength(1);
@@ -329,28 +334,28 @@ describe("a record of our own", () => {
   it("is renewed on our schedule whoever else stores it", () => {
     const { keeper } = setUp();
     const record = open("a", 1, 1);
-    keeper.keepOwn(0, undefined, record);
+    keeper.keepOwn(0, record);
     const dueAtMs = keeper.nextRepublishAtMs();
-    expect(keeper.accept(900, undefined, wire(record), "s")).toEqual(refreshed);
+    expect(keeper.accept(900, wire(record), "s")).toEqual(refreshed);
     expect(keeper.nextRepublishAtMs()).toBe(dueAtMs);
     expect(keeper.sources).toBe(0);
   });
 
   it("takes no room from others'", () => {
     const { keeper } = setUp();
-    for (let i = 0; i < 9; i++) expect(keeper.keepOwn(0, undefined, open(`own${i}`, 1))).toBe("stored");
+    for (let i = 0; i < 9; i++) expect(keeper.keepOwn(0, open(`own${i}`, 1))).toBe("stored");
     expect([keeper.ownRecords, keeper.records.used, keeper.recordBytes.used]).toEqual([9, 0, 0]);
     for (const name of ["a", "b", "c", "d"]) {
-      expect(keeper.accept(0, undefined, wire(open(name, 1)), undefined)).toEqual(stored);
+      expect(keeper.accept(0, wire(open(name, 1)), undefined)).toEqual(stored);
     }
-    expect(keeper.accept(0, undefined, wire(open("own0", 2)), undefined)).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("own0", 2)), undefined)).toEqual(refused("full"));
     expect(keeper.get(0, openKey(sha256, "own0"))?.own).toBe(true);
   });
 
   it("is ours no longer when somebody stores a newer one", () => {
     const { keeper } = setUp();
-    keeper.keepOwn(0, undefined, open("a", 1, 1));
-    expect(keeper.accept(10, undefined, wire(open("a", 2, 2), 500), "s")).toEqual(stored);
+    keeper.keepOwn(0, open("a", 1, 1));
+    expect(keeper.accept(10, wire(open("a", 2, 2), 500), "s")).toEqual(stored);
     expect(keeper.get(10, openKey(sha256, "a"))?.own).toBeUndefined();
     expect([keeper.ownRecords, keeper.records.used]).toEqual([0, 1]);
     expect(keeper.expire(510)).toBe(1);
@@ -358,57 +363,57 @@ describe("a record of our own", () => {
 
   it("is not kept in place of a newer one", () => {
     const { keeper } = setUp();
-    keeper.accept(0, undefined, wire(open("a", 5)), "s");
-    expect(keeper.keepOwn(0, undefined, open("a", 4))).toBe("superseded");
-    expect(keeper.keepOwn(0, undefined, open("a", 6))).toBe("stored");
+    keeper.accept(0, wire(open("a", 5)), "s");
+    expect(keeper.keepOwn(0, open("a", 4))).toBe("superseded");
+    expect(keeper.keepOwn(0, open("a", 6))).toBe("stored");
     expect([keeper.ownRecords, keeper.sources]).toEqual([1, 0]);
   });
 
   it("with a lifetime ends then, and counts like one of others", () => {
     const { keeper } = setUp();
     const record = { ...open("a", 1), lifetimeMs: 3_000 };
-    expect(keeper.keepOwn(0, undefined, record)).toBe("stored");
+    expect(keeper.keepOwn(0, record)).toBe("stored");
     expect(keeper.records.used).toBe(1);
     expect(keeper.republishDue(2_000, 9)).toEqual([expect.objectContaining({ expiresAtMs: 3_000 })]);
     expect(keeper.get(3_000, record.key)).toBeUndefined();
-    for (const name of ["b", "c", "d", "e"]) keeper.accept(4_000, undefined, wire(open(name, 1)), undefined);
-    expect(keeper.keepOwn(4_000, undefined, record)).toBe("full");
+    for (const name of ["b", "c", "d", "e"]) keeper.accept(4_000, wire(open(name, 1)), undefined);
+    expect(keeper.keepOwn(4_000, record)).toBe("full");
   });
 
   it("has the terms of the last call, but never ends earlier for others' sake", () => {
     const { keeper } = setUp();
     const record = open("a", 1);
-    keeper.keepOwn(0, undefined, record);
-    expect(keeper.keepOwn(0, undefined, { ...record, lifetimeMs: 100 })).toBe("stored");
+    keeper.keepOwn(0, record);
+    expect(keeper.keepOwn(0, { ...record, lifetimeMs: 100 })).toBe("stored");
     expect(keeper.get(0, record.key)).toMatchObject({ expiresAtMs: 100 });
     expect(keeper.get(0, record.key)?.own).toBeUndefined();
-    keeper.accept(1, undefined, wire(open("b", 1), 5_000), "s");
-    expect(keeper.keepOwn(2, undefined, { ...open("b", 1), lifetimeMs: 100 })).toBe("stored");
+    keeper.accept(1, wire(open("b", 1), 5_000), "s");
+    expect(keeper.keepOwn(2, { ...open("b", 1), lifetimeMs: 100 })).toBe("stored");
     expect(keeper.get(2, openKey(sha256, "b"))?.expiresAtMs).toBe(5_001);
     expect(keeper.sources).toBe(1);
-    keeper.keepOwn(3, undefined, record);
+    keeper.keepOwn(3, record);
     expect(keeper.get(3, record.key)?.own).toBe(true);
   });
 
   it("is forgotten when asked, and not renewed any more", () => {
     const { keeper, store } = setUp();
     const record = open("a", 1);
-    keeper.keepOwn(0, undefined, record);
+    keeper.keepOwn(0, record);
     expect([keeper.forget(record.key), keeper.forget(record.key)]).toEqual([true, false]);
     expect([store.size, keeper.ownRecords]).toEqual([0, 0]);
     expect([keeper.nextExpiryAtMs(), keeper.nextRepublishAtMs()]).toEqual([undefined, undefined]);
   });
 
   it("of an unknown type is a mistake of the caller", () => {
-    expect(() => setUp().keeper.keepOwn(0, undefined, { ...open("a", 1), type: "nothing" })).toThrow(
+    expect(() => setUp().keeper.keepOwn(0, { ...open("a", 1), type: "nothing" })).toThrow(
       expect.objectContaining({ code: "invalidRecord" }),
     );
   });
 
   it("is not kept when the store has no room", () => {
     const { keeper } = setUp({ store: new MemoryRecordStore({ maxRecords: 0 }) });
-    expect(keeper.keepOwn(0, undefined, open("a", 1))).toBe("full");
-    expect(keeper.keepOwn(0, undefined, { ...open("a", 1), lifetimeMs: 9 })).toBe("full");
+    expect(keeper.keepOwn(0, open("a", 1))).toBe("full");
+    expect(keeper.keepOwn(0, { ...open("a", 1), lifetimeMs: 9 })).toBe("full");
     expect(keeper.ownRecords).toBe(0);
   });
 });
@@ -418,7 +423,7 @@ describe("passing on", () => {
     const dueAtMs = new Set<number>();
     for (let i = 0; i < 50; i++) {
       const { keeper } = setUp();
-      keeper.accept(0, undefined, wire(open(`name${i}`, 1)), "s");
+      keeper.accept(0, wire(open(`name${i}`, 1)), "s");
       const atMs = keeper.nextRepublishAtMs() as number;
       expect(atMs).toBeGreaterThanOrEqual(1_000);
       expect(atMs).toBeLessThan(1_125);
@@ -430,8 +435,8 @@ describe("passing on", () => {
   it("is put off when somebody stores the record again", () => {
     const { keeper } = setUp();
     const record = wire(open("a", 1));
-    keeper.accept(0, undefined, record, "s");
-    keeper.accept(900, undefined, record, "t");
+    keeper.accept(0, record, "s");
+    keeper.accept(900, record, "t");
     expect(keeper.republishDue(1_899, 9)).toEqual([]);
     expect(keeper.republishDue(2_025, 9)).toHaveLength(1);
   });
@@ -439,7 +444,7 @@ describe("passing on", () => {
   it("gives what remains of the lifetime, and ends with the record", () => {
     const { keeper } = setUp();
     const record = wire(open("a", 1), 3_000);
-    keeper.accept(0, undefined, record, "s");
+    keeper.accept(0, record, "s");
     let passedOn = 0;
     for (let nowMs = 0; nowMs < 10_000; nowMs += 25) {
       for (const due of keeper.republishDue(nowMs, 9)) {
@@ -455,7 +460,7 @@ describe("passing on", () => {
   it("hands out no more than asked for, those due longest first, and the rest next time", () => {
     const { keeper } = setUp();
     for (const [i, name] of ["a", "b", "c", "d"].entries()) {
-      keeper.accept(i * 200, undefined, wire(open(name, 1)), undefined);
+      keeper.accept(i * 200, wire(open(name, 1)), undefined);
     }
     const names = (records: readonly StoredRecord[]): (string | undefined)[] =>
       records.map(({ body }) => readOpenRecord(body)?.name);
@@ -469,7 +474,7 @@ describe("passing on", () => {
 
   it("hands a record out again after an interval although nobody said how it went", () => {
     const { keeper } = setUp();
-    keeper.accept(0, undefined, wire(open("a", 1)), "s");
+    keeper.accept(0, wire(open("a", 1)), "s");
     expect(keeper.republishDue(1_125, 9)).toHaveLength(1);
     expect(keeper.republishDue(2_124, 9)).toHaveLength(0);
     expect(keeper.republishDue(2_250, 9)).toHaveLength(1);
@@ -478,7 +483,7 @@ describe("passing on", () => {
   it("counts the next interval from when it was done, and stores that", () => {
     const { keeper, store } = setUp();
     const { key } = open("a", 1);
-    keeper.accept(0, undefined, wire(open("a", 1)), "s");
+    keeper.accept(0, wire(open("a", 1)), "s");
     keeper.republishDue(1_125, 9);
     keeper.onRepublished(1_500, key);
     expect(store.get(key)).toMatchObject({ storedAtMs: 1_500, expiresAtMs: 24_000 });
@@ -513,11 +518,11 @@ describe("a store with records in it", () => {
     const store = new MemoryRecordStore();
     for (let i = 0; i < 6; i++) store.put(entry(`n${i}`, { expiresAtMs: 2_000 + i }));
     const { keeper } = setUp({ store });
-    expect(keeper.accept(0, undefined, wire(open("new", 1)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(0, undefined, wire(open("n5", 1)), "s")).toEqual(refreshed);
-    expect(keeper.accept(0, undefined, wire(open("n5", 2)), "s")).toEqual(stored);
-    expect(keeper.accept(2_001, undefined, wire(open("new", 1)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(2_002, undefined, wire(open("new", 1)), "s")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("new", 1)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("n5", 1)), "s")).toEqual(refreshed);
+    expect(keeper.accept(0, wire(open("n5", 2)), "s")).toEqual(stored);
+    expect(keeper.accept(2_001, wire(open("new", 1)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(2_002, wire(open("new", 1)), "s")).toEqual(stored);
   });
 
   it("drops what has expired with the first call that brings the time", () => {
@@ -551,11 +556,11 @@ describe("a store with records in it", () => {
 
   it("that has lost a record ends its entry here too", () => {
     const { keeper, store } = setUp();
-    for (const name of ["a", "b", "c"]) keeper.accept(0, undefined, wire(open(name, 2)), undefined);
-    keeper.keepOwn(0, undefined, open("own", 1));
+    for (const name of ["a", "b", "c"]) keeper.accept(0, wire(open(name, 2)), undefined);
+    keeper.keepOwn(0, open("own", 1));
     for (const name of ["a", "b", "c", "own"]) store.delete(openKey(sha256, name));
     expect(keeper.get(0, openKey(sha256, "a"))).toBeUndefined();
-    expect(keeper.accept(0, undefined, wire(open("b", 1)), "s")).toEqual(stored);
+    expect(keeper.accept(0, wire(open("b", 1)), "s")).toEqual(stored);
     expect(keeper.records.used).toBe(2);
     expect(keeper.republishDue(1_125, 9).map(({ key }) => key)).toEqual([openKey(sha256, "b")]);
     expect([keeper.records.used, keeper.ownRecords]).toEqual([1, 0]);
@@ -604,10 +609,10 @@ describe("a hook that throws", () => {
 
   it("put: the record is refused as full, what was held is held", () => {
     const { keeper, reported } = brittle("put");
-    expect(keeper.accept(0, undefined, wire(open("new", 1)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(0, undefined, wire(open("held", 6)), "s")).toEqual(refused("full"));
-    expect(keeper.accept(0, undefined, wire(open("held", 5)), "s")).toEqual(refused("full"));
-    expect(keeper.keepOwn(0, undefined, open("own", 1))).toBe("full");
+    expect(keeper.accept(0, wire(open("new", 1)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("held", 6)), "s")).toEqual(refused("full"));
+    expect(keeper.accept(0, wire(open("held", 5)), "s")).toEqual(refused("full"));
+    expect(keeper.keepOwn(0, open("own", 1))).toBe("full");
     expect(keeper.get(0, openKey(sha256, "held"))).toMatchObject({ expiresAtMs: 9_000 });
     expect(reported).toEqual(new Array(4).fill(storeFault("put")));
     expect([keeper.records.used, keeper.sources, keeper.ownRecords]).toEqual([1, 0, 0]);
@@ -617,8 +622,8 @@ describe("a hook that throws", () => {
     const { keeper, store, reported } = brittle("get");
     const { key } = open("held", 5);
     expect(keeper.get(0, key)).toBeUndefined();
-    expect(keeper.accept(0, undefined, wire(open("held", 6)), "s")).toEqual(refused("full"));
-    expect(keeper.keepOwn(0, undefined, open("held", 6))).toBe("full");
+    expect(keeper.accept(0, wire(open("held", 6)), "s")).toEqual(refused("full"));
+    expect(keeper.keepOwn(0, open("held", 6))).toBe("full");
     expect(keeper.republishDue(1_125, 9)).toEqual([]);
     keeper.onRepublished(1_125, key);
     expect(reported).toEqual(new Array(5).fill(storeFault("get")));
@@ -646,7 +651,7 @@ describe("a hook that throws", () => {
 
   it("put, when a record of our own is to be renewed: it is passed on as it is, and ends as it was", () => {
     const { keeper, store } = brittle();
-    keeper.keepOwn(0, undefined, open("own", 1));
+    keeper.keepOwn(0, open("own", 1));
     store.broken = new Set(["put"]);
     const passedOn = keeper.republishDue(1_125, 9).filter(({ own }) => own);
     expect(passedOn).toEqual([expect.objectContaining({ expiresAtMs: 24_000 })]);
@@ -669,11 +674,9 @@ describe("a hook that throws", () => {
       lifetimeMs: 9,
       body: Uint8Array.of(byte),
     });
-    expect(keeper.accept(0, undefined, of(1), "s")).toEqual(stored);
-    expect(keeper.accept(0, undefined, of(2), "s")).toEqual(refused("invalidRecord"));
-    expect(keeper.keepOwn(0, undefined, { type: "failing", key: self, body: Uint8Array.of(3) })).toBe(
-      "superseded",
-    );
+    expect(keeper.accept(0, of(1), "s")).toEqual(stored);
+    expect(keeper.accept(0, of(2), "s")).toEqual(refused("invalidRecord"));
+    expect(keeper.keepOwn(0, { type: "failing", key: self, body: Uint8Array.of(3) })).toBe("superseded");
     expect(reported).toEqual([expect.any(HookError), expect.any(HookError)]);
   });
 
@@ -683,7 +686,7 @@ describe("a hook that throws", () => {
         throw new Error("no hash");
       },
     });
-    expect(keeper.accept(0, undefined, wire(open("a", 1)), "s")).toEqual(refused("invalidRecord"));
+    expect(keeper.accept(0, wire(open("a", 1)), "s")).toEqual(refused("invalidRecord"));
     expect(reported).toEqual([expect.objectContaining({ message: "validator open threw: no hash" })]);
   });
 
@@ -704,8 +707,8 @@ describe("a hook that throws", () => {
           nowMs += waitMs;
           store.broken = new Set(broken);
           const record = open(name, seq);
-          if (act === "accept") keeper.accept(nowMs, undefined, wire(record, 5_000), `source ${seq}`);
-          else if (act === "own") keeper.keepOwn(nowMs, undefined, record);
+          if (act === "accept") keeper.accept(nowMs, wire(record, 5_000), `source ${seq}`);
+          else if (act === "own") keeper.keepOwn(nowMs, record);
           else if (act === "get") keeper.get(nowMs, record.key);
           else if (act === "republish") keeper.republishDue(nowMs, 2);
           else if (act === "done") keeper.onRepublished(nowMs, record.key);
@@ -881,7 +884,7 @@ describe("the keeper", () => {
               const { body, key } = open(one.name, one.seq, ...new Array<number>(one.bytes).fill(7));
               const message = copyBytes(body);
               const travelling = { typeCode: 2, key, lifetimeMs: one.lifetimeMs, body: message };
-              const outcome = keeper.accept(nowMs, undefined, travelling, one.source);
+              const outcome = keeper.accept(nowMs, travelling, one.source);
               message.fill(0xaa);
               const expected = model.accept(nowMs, one.name, one.seq, body, one.lifetimeMs, one.source);
               const said =
@@ -893,7 +896,7 @@ describe("the keeper", () => {
               const record = open(one.name, one.seq, ...new Array<number>(one.bytes).fill(7));
               const body = copyBytes(record.body);
               const terms = one.lifetimeMs === undefined ? {} : { lifetimeMs: one.lifetimeMs };
-              const outcome = keeper.keepOwn(nowMs, undefined, { ...record, ...terms });
+              const outcome = keeper.keepOwn(nowMs, { ...record, ...terms });
               record.body.fill(0xaa);
               expect(outcome).toBe(model.keepOwn(nowMs, one.name, one.seq, body, one.lifetimeMs));
               break;

@@ -34,12 +34,14 @@ const throwing: RecordValidator = {
 function setUp(
   validators: Record<string, RecordValidator> = { longest, throwing },
   hash: Sha256 = sha256,
+  unixMs: () => number | undefined = () => undefined,
 ): { types: RecordTypes; reported: KadError[] } {
   const reported: KadError[] = [];
   const types = new RecordTypes(
     {
       sha256: hash,
       limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
+      unixMs,
       report: (error) => void reported.push(error),
     },
     validators,
@@ -67,6 +69,7 @@ describe("RecordTypes", () => {
     const { sha256: hash, ...rest } = {
       sha256,
       limits: { valueQuorum: 5, valueLifetimeMs: dayMs },
+      unixMs: () => undefined,
       report: () => {},
     };
     expect(new RecordTypes({ ...rest, sha256: hash }).codeOf("open")).toBe(2);
@@ -108,13 +111,13 @@ describe("RecordTypes", () => {
     ["a body that the validator refuses", wire(40, 0), "invalidRecord"],
     ["a validator that throws", wire(41, 1), "invalidRecord"],
   ])("of records from the network: %s", (_, record, reason) => {
-    expect(setUp().types.refusalOf(undefined, record)).toBe(reason);
+    expect(setUp().types.refusalOf(record)).toBe(reason);
   });
 
   it("reports a validator that throws, with what it threw", () => {
     const { types, reported } = setUp();
-    types.refusalOf(undefined, wire(41, 1));
-    expect(types.better(undefined, 41, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
+    types.refusalOf(wire(41, 1));
+    expect(types.better(41, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
     expect(reported).toEqual([expect.any(HookError), expect.any(HookError)]);
     expect(reported.map(({ code, cause }) => [code, (cause as Error).message])).toEqual([
       ["hookFailed", "validate"],
@@ -126,16 +129,16 @@ describe("RecordTypes", () => {
     const { types, reported } = setUp({}, () => {
       throw new Error("no hash");
     });
-    expect(types.refusalOf(undefined, wire(1, 1))).toBe("invalidRecord");
+    expect(types.refusalOf(wire(1, 1))).toBe("invalidRecord");
     expect(reported).toEqual([expect.objectContaining({ message: "validator immutable threw: no hash" })]);
   });
 
   it("chooses between two as the type's validator does", () => {
     const { types } = setUp();
-    expect(types.better(undefined, 40, Uint8Array.of(1, 1), Uint8Array.of(1))).toBeGreaterThan(0);
-    expect(types.better(undefined, 40, Uint8Array.of(1), Uint8Array.of(1, 1))).toBeLessThan(0);
-    expect(types.better(undefined, 40, Uint8Array.of(1), Uint8Array.of(2))).toBe(0);
-    expect(types.better(undefined, 99, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
+    expect(types.better(40, Uint8Array.of(1, 1), Uint8Array.of(1))).toBeGreaterThan(0);
+    expect(types.better(40, Uint8Array.of(1), Uint8Array.of(1, 1))).toBeLessThan(0);
+    expect(types.better(40, Uint8Array.of(1), Uint8Array.of(2))).toBe(0);
+    expect(types.better(99, Uint8Array.of(1), Uint8Array.of(2))).toBeUndefined();
   });
 
   it("gives validators the hash and the wall clock", () => {
@@ -145,11 +148,12 @@ describe("RecordTypes", () => {
       validate: (_key, _body, context) => void seen.push(context),
       select: (_a, _b, context) => seen.push(context),
     };
-    const { types } = setUp({ noting });
-    types.refusalOf(77, wire(40, 1));
-    types.better(78, 40, Uint8Array.of(1), Uint8Array.of(2));
-    types.toWire(79, { type: "noting", key, body: Uint8Array.of(1) });
-    expect(seen).toEqual([77, 78, 79].map((unixMs) => ({ sha256, unixMs })));
+    let unixMs = 76;
+    const { types } = setUp({ noting }, sha256, () => ++unixMs);
+    types.refusalOf(wire(40, 1));
+    types.better(40, Uint8Array.of(1), Uint8Array.of(2));
+    types.toWire({ type: "noting", key, body: Uint8Array.of(1) });
+    expect(seen).toEqual([77, 78, 79].map((at) => ({ sha256, unixMs: at })));
   });
 });
 
@@ -158,11 +162,11 @@ describe("a record to be put", () => {
     const { types } = setUp();
     const record = openRecord(sha256, "name", Uint8Array.of(1), 4);
     const body = Uint8Array.from(record.body);
-    const travelling = types.toWire(undefined, record);
+    const travelling = types.toWire(record);
     record.body.fill(0xaa);
     expect(travelling).toEqual({ typeCode: 2, key: record.key, lifetimeMs: dayMs, body });
     const short = { ...immutableRecord(sha256, Uint8Array.of(1)), lifetimeMs: 1 };
-    expect(types.toWire(undefined, short)).toMatchObject({ typeCode: 1, lifetimeMs: 1 });
+    expect(types.toWire(short)).toMatchObject({ typeCode: 1, lifetimeMs: 1 });
   });
 
   it.each([
@@ -180,7 +184,7 @@ describe("a record to be put", () => {
   ])("%s is refused at once", (_, change, message) => {
     const { types, reported } = setUp();
     const record = { type: "longest", key, body: Uint8Array.of(1), ...change };
-    expect(() => types.toWire(undefined, record)).toThrow(
+    expect(() => types.toWire(record)).toThrow(
       expect.objectContaining({ code: "invalidRecord", message: expect.stringContaining(message) }),
     );
     // The caller is told by the throw; nobody else needs to be.
