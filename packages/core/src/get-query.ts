@@ -3,7 +3,7 @@
  *
  * It ends as soon as enough holders have answered: one where the key proves the value, else a quorum, of which the best
  * is taken. A holder answers with the value *instead of* contacts; when the walk needs more of them, the holder is asked
- * again with findNode. So is one whose record is of a type that we do not know, which is no misbehaviour.
+ * again with findNode. So is one whose record is of a type that we do not know or is over by our clock, which is no misbehaviour.
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
@@ -15,6 +15,9 @@ import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } fr
 import type { DhtRecord, RecordKey } from "./record.ts";
 import type { RecordTypes } from "./record-types.ts";
 import type { Walk } from "./walk.ts";
+
+/** `passedOver`: of a type that we do not know, or over by our clock: no misbehaviour, and no value either. */
+type Verdict = "taken" | "passedOver" | "invalid";
 
 export interface GetQueryOptions {
   readonly walk: Walk;
@@ -63,18 +66,13 @@ export class GetQuery implements Query {
       return;
     }
     const { record } = response.body;
-    const isOfKey = record.key.equals(this.#options.key);
-    if (isOfKey && this.#options.types.nameOf(record.typeCode) === undefined) {
-      this.#silentHolders.add(peer);
-      this.#walk.onResponse(peer.id, []);
-      return;
-    }
-    if (!isOfKey || !this.#take(record)) {
+    const verdict = record.key.equals(this.#options.key) ? this.#take(record) : "invalid";
+    if (verdict === "invalid") {
       this.#walk.onFailure(peer.id);
       this.#options.onInvalid(from);
       return;
     }
-    this.#holders.push(peer);
+    if (verdict === "taken") this.#holders.push(peer);
     this.#silentHolders.add(peer);
     this.#walk.onResponse(peer.id, []);
   }
@@ -130,14 +128,19 @@ export class GetQuery implements Query {
     return this.#values >= (quorum ?? types.quorumOf(this.#best.record.typeCode));
   }
 
-  /** `false` when the record is not valid. Of equal records, the one that lives longer is kept. */
-  #take(record: WireRecord): boolean {
+  /** Of equal records, the one that lives longer is kept. */
+  #take(record: WireRecord): Verdict {
     const { types } = this.#options;
     const type = types.nameOf(record.typeCode);
-    if (type === undefined || types.refusalOf(record) !== undefined) return false;
+    if (type === undefined) return "passedOver";
+    if (types.refusalOf(record) !== undefined) return "invalid";
+    const longestMs = types.longestMs(record.typeCode, record.body);
+    if (!(longestMs > 0)) return "passedOver";
     this.#values++;
-    if (this.#isBetter(record)) this.#best = { type, record: { ...record, body: copyBytes(record.body) } };
-    return true;
+    const lifetimeMs = Math.min(record.lifetimeMs, longestMs);
+    const heard = { ...record, lifetimeMs };
+    if (this.#isBetter(heard)) this.#best = { type, record: { ...heard, body: copyBytes(record.body) } };
+    return "taken";
   }
 
   /** Of two types under one key the smaller code is the better, as holders decide too. */

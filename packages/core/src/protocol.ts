@@ -80,6 +80,7 @@ export const refusalReasons: readonly [
   "noHandler", // no plugin takes messages of this protocol
   "tooLarge", // the record or body is over this node's limit
   "noAddress", // a provider that can neither be seen nor says where it can be reached
+  "expired", // the record says of itself that it is over, by this node's clock
 ] = [
   "unsupported",
   "malformed",
@@ -91,6 +92,7 @@ export const refusalReasons: readonly [
   "noHandler",
   "tooLarge",
   "noAddress",
+  "expired",
 ];
 
 interface Envelope {

@@ -5,13 +5,14 @@
  * anything. An index beside the store, one entry for each record, knows when each expires and when it is to be passed on,
  * so nothing is ever searched for. The rules:
  *
- * - A lifetime counts from when the record arrives and is at most `valueLifetimeMs`. The same record stored again never
+ * - A lifetime counts from when the record arrives and is at most `valueLifetimeMs`, or what the record says of itself. The same record stored again never
  *   shortens the life of the one that is held: holders pass on what remains and arrive a moment late, publishers start
  *   anew. (With lifetimes that nobody signs, anyone can keep a record alive by storing it; BEP 44 is no different.)
  * - Each hour, what nobody has stored here for an hour is passed on with the remaining lifetime. An eighth of the
  *   interval more, different for each key and node, keeps those who got it together from passing it on together.
- * - A record of our own, put without a lifetime, is renewed: it does not end while it is kept, it is passed on with the
- *   full lifetime each hour whoever else stored it, and it is outside the caps for others. It is ours no longer when
+ * - A record of our own, put without a lifetime, is renewed: it does not end while it is kept, unless it says of itself
+ *   that it is over; it is passed on with the full lifetime each hour, or in the middle of a life that is shorter than two
+ *   hours, whoever else stored it, and it is outside the caps for others. It is ours no longer when
  *   somebody stores a newer one. The store alone bounds how many of them there are.
  * - Of two types under one key the one with the smaller code is kept, so that replicas converge.
  * - Each source (a subnet; `undefined` is exempt) has at most `maxRecordsPerSource` records here. It pays for a record
@@ -92,7 +93,7 @@ export class RecordKeeper {
 
   /**
    * A peer asks us to store `record`; its bytes are borrowed. Refused for `unsupported`, `tooLarge`, `invalidRecord`,
-   * `superseded` or `full`; nothing has changed then.
+   * `expired`, `superseded` or `full`; nothing has changed then.
    * @param source the subnet that pays for it, `undefined` when exempt
    */
   accept(nowMs: InstantMs, record: WireRecord, source: string | undefined): AcceptOutcome {
@@ -100,7 +101,9 @@ export class RecordKeeper {
     const refusal = this.types.refusalOf(record);
     if (refusal !== undefined) return refused(refusal);
     if (!(record.lifetimeMs > 0)) return refused("invalidRecord");
-    const expiresAtMs = nowMs + Math.min(record.lifetimeMs, this.#options.limits.valueLifetimeMs);
+    const longestMs = this.types.longestMs(record.typeCode, record.body);
+    if (!(longestMs > 0)) return refused("expired");
+    const expiresAtMs = nowMs + Math.min(record.lifetimeMs, longestMs);
     const held = this.#held.get(record.key.key);
     const current = held === undefined ? undefined : this.#read(held);
     if (current === "failed") return refused("full");
@@ -129,10 +132,11 @@ export class RecordKeeper {
   /**
    * Keeps what our own node publishes, and copies its body. The caller has checked it with `types.toWire`.
    * Without `lifetimeMs` it is renewed until {@link forget}; with it, it is kept like a record of others. A second call
-   * with the same record replaces the first one's terms. `superseded`: a newer record is held; `full`: no room.
+   * with the same record replaces the first one's terms. `superseded`: a newer record is held; `full`: no room;
+   * `expired`: it says of itself that it is over.
    * @throws UsageError `invalidRecord` when the type is unknown
    */
-  keepOwn(nowMs: InstantMs, record: DhtRecord): "stored" | "superseded" | "full" {
+  keepOwn(nowMs: InstantMs, record: DhtRecord): "stored" | "superseded" | "full" | "expired" {
     const typeCode = this.types.codeOf(record.type);
     if (typeCode === undefined) throw new UsageError("invalidRecord", `type: "${record.type}" is unknown`);
     this.expire(nowMs);
@@ -143,7 +147,8 @@ export class RecordKeeper {
     const body = copyBytes(record.body);
     const choice = current === undefined ? 1 : this.#compare({ typeCode, body }, current);
     if (choice === undefined || choice < 0) return "superseded";
-    const longestMs = this.#options.limits.valueLifetimeMs;
+    const longestMs = this.types.longestMs(typeCode, body);
+    if (!(longestMs > 0)) return "expired";
     let expiresAtMs = nowMs + Math.min(record.lifetimeMs ?? longestMs, longestMs);
     const stored = { kind: "value", typeCode, key, body, expiresAtMs, storedAtMs: nowMs } as const;
     if (record.lifetimeMs === undefined) {
@@ -266,9 +271,11 @@ export class RecordKeeper {
     this.#handOut.push(renewed ?? current);
   }
 
-  /** `undefined`: the store refused, and all is as it was. */
+  /** `undefined`: it is over, or the store refused; all is as it was. */
   #renew(nowMs: InstantMs, own: StoredRecord): StoredRecord | undefined {
-    const renewed = { ...own, expiresAtMs: nowMs + this.#options.limits.valueLifetimeMs };
+    const longestMs = this.types.longestMs(own.typeCode, own.body);
+    if (!(longestMs > 0)) return undefined;
+    const renewed = { ...own, expiresAtMs: nowMs + longestMs };
     return this.#write(renewed, undefined) ? renewed : undefined;
   }
 
@@ -334,10 +341,19 @@ export class RecordKeeper {
   }
 
   #scheduleRepublish(fromMs: InstantMs, held: Held): void {
-    const intervalMs = this.#options.limits.republishIntervalMs;
+    const intervalMs = held.own ? this.#ownIntervalMs(held.expiry.atMs - fromMs) : this.#intervalMs;
     const atMs = fromMs + intervalMs * (1 + spread(held.key, this.#options.id) / 8);
     if (held.own || atMs < held.expiry.atMs) this.#republishes.set(held.republish, atMs);
     else this.#republishes.clear(held.republish);
+  }
+
+  get #intervalMs(): number {
+    return this.#options.limits.republishIntervalMs;
+  }
+
+  /** What lives shorter than two intervals is renewed in the middle of its life. */
+  #ownIntervalMs(lifetimeMs: number): number {
+    return Math.min(this.#intervalMs, Math.max(minRenewalMs, lifetimeMs / 2));
   }
 
   #guard<T>(call: () => T): T | undefined {
@@ -352,6 +368,9 @@ export class RecordKeeper {
 
 /** Records read from the store at a time. */
 const loadPageSize = 256;
+
+/** Records that are to live shorter than twice this have gaps: renewals would come as fast as the walks that they take. */
+const minRenewalMs = 10_000;
 
 /** The index entry of one record; replaced whenever the record is. */
 interface Held {

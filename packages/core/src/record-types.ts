@@ -92,9 +92,25 @@ export class RecordTypes {
   }
 
   /**
-   * What a caller wants to put, as it travels; its body is a copy.
+   * How long a valid record may be kept here, from now on: at most `valueLifetimeMs`, less where the record says so. Zero
+   * or less, or NaN: it is over, or its validator threw, which was reported.
+   */
+  longestMs(typeCode: number, body: Uint8Array): number {
+    const ownMs = this.#options.limits.valueLifetimeMs;
+    const type = this.#coded(typeCode);
+    if (type?.validator.lifetimeMs === undefined) return ownMs;
+    try {
+      return Math.min(ownMs, type.validator.lifetimeMs(body, this.#context()) ?? ownMs);
+    } catch (error) {
+      this.#options.report(new HookError(`validator ${type.name}`, error));
+      return 0;
+    }
+  }
+
+  /**
+   * What a caller wants to put, as it travels; its body is a copy and its lifetime no longer than the record itself allows.
    * @throws UsageError `invalidRecord` when the type is unknown, the body too large, the lifetime outside 1 ms to
-   * `valueLifetimeMs`, or the validator refuses it or throws (its error is then the cause)
+   * `valueLifetimeMs`, the record over, or the validator refuses it or throws (its error is then the cause)
    */
   toWire(record: DhtRecord): WireRecord {
     const type = this.#named(record.type);
@@ -120,7 +136,10 @@ export class RecordTypes {
       throw new UsageError("invalidRecord", `the validator of ${type.name} threw`, { cause: error });
     }
     if (fault !== undefined) throw new UsageError("invalidRecord", `${type.name}: ${fault}`);
-    return { typeCode: validator.code, key: record.key, lifetimeMs, body };
+    const longestMs = this.longestMs(validator.code, body);
+    if (!(longestMs > 0))
+      throw new UsageError("invalidRecord", `${type.name}: it says of itself that it is over`);
+    return { typeCode: validator.code, key: record.key, lifetimeMs: Math.min(lifetimeMs, longestMs), body };
   }
 
   #context(): ValidationContext {

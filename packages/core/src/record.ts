@@ -53,6 +53,12 @@ export interface RecordValidator {
   validate(key: RecordKey, body: Uint8Array, context: ValidationContext): string | undefined;
   /** Of two valid bodies under one key: above zero when `a` is to be kept, below zero for `b`, 0 when they are the same record. */
   select(a: Uint8Array, b: Uint8Array, context: ValidationContext): number;
+  /**
+   * For records that say so themselves: how long a valid one may be kept at most, from now on; zero or less when it is
+   * over. `undefined`, and without this: as long as the holder's own limit allows. A record that is over is no fault of
+   * whoever sent it, since clocks differ: `validate` does not look at it.
+   */
+  lifetimeMs?(body: Uint8Array, context: ValidationContext): number | undefined;
 }
 
 /** A record as a holder keeps it. Immutable; a change is a new object. */

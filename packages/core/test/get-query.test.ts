@@ -23,6 +23,9 @@ const first: RecordValidator = {
 /** The key proves it: one holder is enough. */
 const proven: RecordValidator = { ...first, code: 50, quorum: 1 };
 
+/** Its second byte says how long it lives, in ms. */
+const mortal: RecordValidator = { ...first, code: 70, lifetimeMs: (body) => body[1] };
+
 /** Cannot compare. */
 const broken: RecordValidator = {
   ...first,
@@ -58,7 +61,7 @@ function benchOf(
       unixMs: () => undefined,
       report: (error) => void reported.push(error),
     },
-    { first, proven, broken },
+    { first, proven, broken, mortal },
   );
   const query = new GetQuery({
     walk: walkTowardZero({ results: 4, parallelism: 4, ...walk }, ...seeds),
@@ -188,6 +191,27 @@ describe("holders, who answer with a value instead of contacts,", () => {
     expect(bench.asks(() => false)).toEqual([]);
     expect(bench.asks(({ id }) => id?.equals(tinyId(2)) ?? false)).toEqual(["findNode 2"]);
     expect(bench.asks()).toEqual(["findNode 1"]);
+  });
+
+  it("of what is over by our clock are no holders to us, but are asked for contacts and not called liars", () => {
+    const bench = benchOf([1]);
+    bench.asks();
+    const over = { ...record(70, 5), body: Uint8Array.of(5, 0) };
+    bench.answer(1, { type: "value", record: over });
+    expect(bench.invalid).toEqual([]);
+    expect(bench.asks()).toEqual(["findNode 1"]);
+    bench.answer(1, nodes());
+    expect(bench.asks()).toEqual(["converged"]);
+    expect(bench.result("value")).toMatchObject({ record: undefined, holders: [] });
+  });
+
+  it("are believed how long a record lives only as far as it says so itself", () => {
+    const bench = benchOf([1], { quorum: 1 });
+    bench.asks();
+    const brief = { ...record(70, 5, 1_000), body: Uint8Array.of(5, 200) };
+    bench.answer(1, { type: "value", record: brief });
+    expect(bench.asks()).toEqual(["converged"]);
+    expect(bench.result("value").record?.lifetimeMs).toBe(200);
   });
 
   it("of a type that we do not know are no holders to us, but are asked for contacts and not called liars", () => {

@@ -221,6 +221,106 @@ describe("a holder", () => {
   });
 });
 
+/** As {@link byteValidator}; a second byte ends the record at so many milliseconds of the wall clock. */
+const mortalValidator: RecordValidator = {
+  ...byteValidator(40),
+  maxBodyBytes: 2,
+  lifetimeMs: (body, { unixMs }) => (body[1] === undefined ? undefined : body[1] - (unixMs ?? 0)),
+};
+
+const mortal = (seq: number, ...ends: number[]): DhtRecord => ({
+  type: "mortal",
+  key: self,
+  body: Uint8Array.of(seq, ...ends),
+});
+
+const mortalWire = (seq: number, lifetimeMs: number, ...ends: number[]): WireRecord => ({
+  ...wire(mortal(seq, ...ends), lifetimeMs),
+  typeCode: 40,
+});
+
+describe("a record that says when it ends", () => {
+  function setUpMortal(): { keeper: RecordKeeper; clock: { unixMs: number } } {
+    const clock = { unixMs: 0 };
+    const { keeper } = setUp({ validators: { mortal: mortalValidator }, unixMs: () => clock.unixMs });
+    return { keeper, clock };
+  }
+
+  it("is kept no longer, however often somebody stores it again", () => {
+    const { keeper, clock } = setUpMortal();
+    expect(keeper.accept(1_000, mortalWire(1, 500, 200), "s")).toEqual(stored);
+    expect(keeper.get(1_000, self)?.expiresAtMs).toBe(1_200);
+    clock.unixMs = 150;
+    expect(keeper.accept(1_150, mortalWire(1, 500, 200), "s")).toEqual(refreshed);
+    expect(keeper.get(1_199, self)?.expiresAtMs).toBe(1_200);
+    expect(keeper.get(1_200, self)).toBeUndefined();
+  });
+
+  it("is kept shorter where the sender says so", () => {
+    const { keeper } = setUpMortal();
+    keeper.accept(0, mortalWire(1, 50, 200), "s");
+    expect(keeper.nextExpiryAtMs()).toBe(50);
+  });
+
+  it("is refused as expired when it is over, and nothing has changed", () => {
+    const { keeper, clock } = setUpMortal();
+    keeper.accept(0, mortalWire(1, 500), "s");
+    clock.unixMs = 100;
+    expect(keeper.accept(0, mortalWire(2, 500, 100), "s")).toEqual(refused("expired"));
+    expect(keeper.keepOwn(0, mortal(2, 100))).toBe("expired");
+    expect(keeper.get(0, self)?.body).toEqual(Uint8Array.of(1));
+  });
+
+  it("and is our own, is passed on in the middle of its life, and not renewed beyond its end", () => {
+    const limitsOfDays = { valueLifetimeMs: 86_400_000, republishIntervalMs: 3_600_000 };
+    const endMs = 100_000;
+    let unixMs = 0;
+    const ending: RecordValidator = { ...mortalValidator, lifetimeMs: () => endMs - unixMs };
+    const own = setUp({ validators: { mortal: ending }, limits: limitsOfDays }).keeper;
+    expect(own.keepOwn(0, mortal(1))).toBe("stored");
+    const passedOnAtMs: number[] = [];
+    for (;;) {
+      const nowMs = Math.min(own.nextRepublishAtMs() ?? endMs, endMs);
+      unixMs = nowMs;
+      const due = own.republishDue(nowMs, 9);
+      if (nowMs >= endMs) {
+        expect(due).toEqual([]);
+        break;
+      }
+      expect(due).toEqual([expect.objectContaining({ own: true, expiresAtMs: endMs, storedAtMs: nowMs })]);
+      passedOnAtMs.push(nowMs);
+    }
+    expect(passedOnAtMs[0]).toBeGreaterThanOrEqual(endMs / 2);
+    expect(passedOnAtMs[0]).toBeLessThan((endMs / 2) * 1.125);
+    expect(passedOnAtMs.length).toBeLessThanOrEqual(6);
+    expect([own.get(endMs, self), own.nextExpiryAtMs(), own.nextRepublishAtMs()]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(own.ownRecords).toBe(0);
+  });
+
+  it("after a while, and is our own, is renewed in the middle of each life", () => {
+    const brief: RecordValidator = { ...mortalValidator, lifetimeMs: () => 600_000 };
+    const { keeper } = setUp({
+      validators: { mortal: brief },
+      limits: { valueLifetimeMs: 86_400_000, republishIntervalMs: 3_600_000 },
+    });
+    keeper.keepOwn(0, mortal(1));
+    let nowMs = 0;
+    for (let turn = 0; turn < 20; turn++) {
+      const dueAtMs = keeper.nextRepublishAtMs() as number;
+      expect(dueAtMs - nowMs).toBeGreaterThanOrEqual(300_000);
+      expect(dueAtMs - nowMs).toBeLessThan(337_500);
+      nowMs = dueAtMs;
+      expect(keeper.republishDue(nowMs, 9)).toEqual([
+        expect.objectContaining({ expiresAtMs: nowMs + 600_000 }),
+      ]);
+    }
+  });
+});
+
 describe("a holder refuses", () => {
   const valid = wire(open("a", 1, 1));
   it.each<[string, WireRecord, string]>([

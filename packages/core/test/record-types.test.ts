@@ -157,6 +157,59 @@ describe("RecordTypes", () => {
   });
 });
 
+describe("a record that says how long it lives", () => {
+  /** Its second byte is a lifetime in ms; without one it says nothing. */
+  const mortal: RecordValidator = { ...longest, lifetimeMs: (body) => body[1] };
+
+  it.each([
+    ["what it says, where that is less than the limit", [1, 200], 200],
+    ["no time at all when it is over", [1, 0], 0],
+    ["as long as the limit says, where it says nothing", [1], dayMs],
+  ])("may be kept %s", (_, body, longestMs) => {
+    expect(setUp({ mortal }).types.longestMs(40, Uint8Array.from(body))).toBe(longestMs);
+  });
+
+  it("may not be kept longer than the limit, whatever it says", () => {
+    const { types } = setUp({ mortal: { ...longest, lifetimeMs: () => 1e15 } });
+    expect(types.longestMs(40, Uint8Array.of(1))).toBe(dayMs);
+  });
+
+  it.each([1, 2, 99])("is none of type %i", (code) => {
+    expect(setUp().types.longestMs(code, Uint8Array.of(1))).toBe(dayMs);
+  });
+
+  it("may not be kept when its validator throws, which is reported", () => {
+    const failing = {
+      ...longest,
+      lifetimeMs(): number {
+        throw new RangeError("lifetimeMs");
+      },
+    };
+    const { types, reported } = setUp({ failing });
+    expect(types.longestMs(40, Uint8Array.of(1))).toBe(0);
+    expect(reported).toEqual([
+      expect.objectContaining({ code: "hookFailed", message: "validator failing threw: lifetimeMs" }),
+    ]);
+  });
+
+  it("is put with that lifetime at most, and not when it is over", () => {
+    const { types } = setUp({ mortal });
+    const lifetimeOf = (lifetimeMs: number | undefined, ...body: number[]): number => {
+      const terms = lifetimeMs === undefined ? {} : { lifetimeMs };
+      return types.toWire({ type: "mortal", key, body: Uint8Array.from(body), ...terms }).lifetimeMs;
+    };
+    expect([lifetimeOf(undefined, 1, 200), lifetimeOf(300, 1, 200), lifetimeOf(100, 1, 200)]).toEqual([
+      200, 200, 100,
+    ]);
+    expect(() => lifetimeOf(undefined, 1, 0)).toThrow(
+      expect.objectContaining({
+        code: "invalidRecord",
+        message: "mortal: it says of itself that it is over",
+      }),
+    );
+  });
+});
+
 describe("a record to be put", () => {
   it("is copied, and lives as long as the limit says or less", () => {
     const { types } = setUp();

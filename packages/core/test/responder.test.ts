@@ -464,10 +464,12 @@ describe("a record that a stranger stores", () => {
       ["of an unknown type", { typeCode: 99 }, "unsupported"],
       ["that is too large", { body: new Uint8Array(1_001) }, "tooLarge"],
       ["that its key does not prove", { body: new Uint8Array(5) }, "invalidRecord"],
+      ["that says of itself that it is over", { typeCode: 40 }, "expired"],
     ];
 
   it.each(refusals)("%s is refused, and counted", (_what, changes, reason) => {
-    const stage = new Stage();
+    const over = { code: 40, maxBodyBytes: 9, quorum: 1, validate: () => undefined, select: () => 0 };
+    const stage = new Stage({ validators: { over: { ...over, lifetimeMs: () => 0 } } });
     expect(put(stage, stage.stranger(1), changes)).toEqual({ type: "refused", reason });
     const { refused, misbehaviour } = stage.node.stats();
     expect(refused).toMatchObject({ [reason]: 1 });
