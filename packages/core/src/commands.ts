@@ -23,6 +23,13 @@ export interface QueryOptions {
   readonly paths?: number;
   /** Holders that a `get` hears before it answers, 1 to 255; by default the record type's own. */
   readonly quorum?: number;
+  /**
+   * Compare-and-swap, for a `put` of a type that has sequence numbers: a holder whose record has a larger one than this
+   * refuses, `superseded`, though the new record would win. 0 to 2^53 − 1. No promise: holders that do not know of the
+   * newer record yet take ours, and whichever wins by the rules of the type stays in the end. Our own copy is kept only
+   * when somebody took the record and nobody refused it as superseded.
+   */
+  readonly expectedSeq?: number;
   /** `false`: a `put` keeps no copy of the record in our own store, and so never renews it. True by default. */
   readonly keep?: boolean;
   /** Whether `queryProgressed` events are wanted; false by default, since most callers want the end alone. */

@@ -46,6 +46,7 @@ export const openValidator: RecordValidator = Object.freeze<RecordValidator>({
     // Copied: a hash function that hands out the same array twice would make every pair equal.
     return compareBytes(copyBytes(sha256(a)), sha256(b));
   },
+  seqOf,
 });
 
 /**

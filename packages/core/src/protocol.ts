@@ -30,7 +30,13 @@ export type Request =
   /** `wantToken`: the asker means to store under this key afterwards, so the answer carries a write token. */
   | { readonly type: "findNode"; readonly target: NodeId; readonly wantToken: boolean }
   | { readonly type: "getValue"; readonly key: RecordKey }
-  | { readonly type: "putValue"; readonly token: Uint8Array | undefined; readonly record: WireRecord }
+  | {
+      readonly type: "putValue";
+      readonly token: Uint8Array | undefined;
+      readonly record: WireRecord;
+      /** Compare-and-swap: refused where a record with a larger sequence number stands. 0 to 2^53 − 1. */
+      readonly expectedSeq?: number;
+    }
   /** `cursor`: where the page before ended, empty for the first. 0 to 8 bytes, known to the holder that gave it alone. */
   | { readonly type: "getProviders"; readonly key: RecordKey; readonly cursor: Uint8Array }
   /** The sender itself serves `key`, for so long and with so much to say (0 to 512 bytes); 0 ms withdraws it. */

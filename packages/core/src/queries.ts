@@ -22,7 +22,7 @@ import { NetworkSize } from "./network-size.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
-import type { Protocol, WireRecord } from "./protocol.ts";
+import type { Protocol, RefusalReason, WireRecord } from "./protocol.ts";
 import { noCursor, type ProviderKeeper } from "./provider-keeper.ts";
 import { PutQuery } from "./put-query.ts";
 import type { Query } from "./query.ts";
@@ -72,13 +72,9 @@ interface Ending {
 /** A put goes on past `results` to at most so many times as many holders, when the closest lie too densely. */
 const maxSafeFactor = 2;
 
-const unsupported: QueryResult = {
-  type: "stored",
-  asked: 0,
-  accepted: 0,
-  holders: [],
-  refusals: { unsupported: 1 },
-};
+function refusedPut(reason: RefusalReason): QueryResult {
+  return { type: "stored", asked: 0, accepted: 0, holders: [], refusals: { [reason]: 1 } };
+}
 
 export class Queries implements AnnouncerQueries {
   readonly #options: QueriesOptions;
@@ -176,11 +172,15 @@ export class Queries implements AnnouncerQueries {
     const { keeper, maintenance } = this.#options;
     const resolved = this.#resolve(options, this.#options.limits.bucketSize);
     const wire = keeper.types.toWire(record);
+    const keep = (keptMs: InstantMs): void => {
+      if (options.keep === false) return;
+      keeper.keepOwn(keptMs, { ...record, body: wire.body });
+      maintenance.onRecordsChanged(keptMs);
+    };
+    if (resolved.expectedSeq !== undefined)
+      return this.#swap(nowMs, wire, resolved.expectedSeq, resolved, keep);
     const id = this.#put(nowMs, wire, resolved);
-    if (options.keep ?? true) {
-      keeper.keepOwn(nowMs, record);
-      maintenance.onRecordsChanged(nowMs);
-    }
+    keep(nowMs);
     return id;
   }
 
@@ -233,7 +233,7 @@ export class Queries implements AnnouncerQueries {
   ): QueryId {
     if (!this.#options.protocol.requests.has("addProvider")) {
       const finish: OnEnd = (endMs, finished) => onEnd(endMs, finished, []);
-      return this.#begin(nowMs, new RefusedQuery(unsupported), options, { finish, isOwn });
+      return this.#begin(nowMs, new RefusedQuery(refusedPut("unsupported")), options, { finish, isOwn });
     }
     const { query, walk } = this.#putQuery(nowMs, key, request, options);
     const finish: OnEnd = (endMs, finished) => onEnd(endMs, finished, query.told());
@@ -279,13 +279,39 @@ export class Queries implements AnnouncerQueries {
     return this.#begin(nowMs, query, resolved);
   }
 
+  /** Compare-and-swap. `keep` only once it is known that the swap came about. */
+  #swap(
+    nowMs: InstantMs,
+    record: WireRecord,
+    expectedSeq: number,
+    options: ResolvedQueryOptions,
+    keep: (nowMs: InstantMs) => void,
+  ): QueryId {
+    const { keeper } = this.#options;
+    const { typeCode } = record;
+    if (keeper.types.seqOf(typeCode, record.body) === undefined) {
+      const name = keeper.types.nameOf(typeCode);
+      throw new UsageError("invalidOption", `expectedSeq: records of type ${name} have no sequence numbers`);
+    }
+    if (keeper.isAhead(nowMs, record, expectedSeq)) {
+      return this.#begin(nowMs, new RefusedQuery(refusedPut("superseded")), options);
+    }
+    const finish: OnEnd = (endMs, { result }) => {
+      if (result.type === "stored" && result.accepted > 0 && result.refusals.superseded === undefined)
+        keep(endMs);
+    };
+    return this.#put(nowMs, record, options, { finish });
+  }
+
   #put(nowMs: InstantMs, record: WireRecord, options: ResolvedQueryOptions, ending: Ending = {}): QueryId {
     // Its life counts from now: what the walk takes is no longer there when a holder gets it, and nobody stores what is over.
     const expiresAtMs = nowMs + record.lifetimeMs;
+    const { expectedSeq } = options;
     const request: StoreRequest = (token, askedAtMs) => ({
       type: "putValue",
       token,
       record: { ...record, lifetimeMs: expiresAtMs - askedAtMs },
+      ...(expectedSeq === undefined ? {} : { expectedSeq }),
     });
     const { query, walk } = this.#putQuery(nowMs, record.key, request, options);
     const timeoutMs = Math.min(options.timeoutMs, record.lifetimeMs);

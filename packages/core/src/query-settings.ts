@@ -12,19 +12,24 @@ export interface ResolvedQueryOptions {
   readonly results: number;
   readonly paths: number;
   readonly quorum: number | undefined;
+  readonly expectedSeq: number | undefined;
   readonly progress: boolean;
   /** Where it is written down what the query does, for those who want that explained. */
   readonly trace: QueryTrace | undefined;
 }
 
 const ranges: Readonly<
-  Record<"timeoutMs" | "parallelism" | "results" | "paths" | "quorum", readonly [number, number]>
+  Record<
+    "timeoutMs" | "parallelism" | "results" | "paths" | "quorum" | "expectedSeq",
+    readonly [number, number]
+  >
 > = {
   timeoutMs: [limitSpecs.queryTimeoutMs.min, limitSpecs.queryTimeoutMs.max],
   parallelism: [limitSpecs.parallelism.min, limitSpecs.parallelism.max],
   results: [1, 255],
   paths: [1, 8],
   quorum: [1, 255],
+  expectedSeq: [0, Number.MAX_SAFE_INTEGER],
 };
 
 /** @throws UsageError `invalidOption` that names the option, the value and the range */
@@ -40,6 +45,7 @@ export function resolveQueryOptions(
     results: options.results ?? results,
     paths: options.paths ?? 1,
     quorum: options.quorum,
+    expectedSeq: options.expectedSeq,
     progress: options.progress ?? false,
     trace: options.explain === true ? new QueryTrace(limits.maxExplainedSteps) : undefined,
   };

@@ -95,8 +95,15 @@ export class RecordKeeper {
    * A peer asks us to store `record`; its bytes are borrowed. Refused for `unsupported`, `tooLarge`, `invalidRecord`,
    * `expired`, `superseded` or `full`; nothing has changed then.
    * @param source the subnet that pays for it, `undefined` when exempt
+   * @param expectedSeq compare-and-swap: what stands here is replaced only if its sequence number is not larger; refused
+   * for `unsupported` where the type has no sequence numbers
    */
-  accept(nowMs: InstantMs, record: WireRecord, source: string | undefined): AcceptOutcome {
+  accept(
+    nowMs: InstantMs,
+    record: WireRecord,
+    source: string | undefined,
+    expectedSeq?: number,
+  ): AcceptOutcome {
     this.expire(nowMs);
     const refusal = this.types.refusalOf(record);
     if (refusal !== undefined) return refused(refusal);
@@ -115,6 +122,10 @@ export class RecordKeeper {
       return this.#refresh(nowMs, expiresAtMs, current, held?.source);
     }
     const { typeCode, key } = record;
+    if (expectedSeq !== undefined) {
+      if (this.types.seqOf(typeCode, record.body) === undefined) return refused("unsupported");
+      if (this.#isAhead(record, current, expectedSeq)) return refused("superseded");
+    }
     if (!this.#hasRoom(key, record.body.length, source)) return refused("full");
     const body = copyBytes(record.body);
     const stored: StoredRecord = { kind: "value", typeCode, key, body, expiresAtMs, storedAtMs: nowMs };
@@ -127,6 +138,16 @@ export class RecordKeeper {
     const held = this.#held.get(key.key);
     const record = held === undefined ? undefined : this.#read(held);
     return record === "failed" ? undefined : record;
+  }
+
+  /**
+   * Whether another record stands here with a larger sequence number than a compare-and-swap expects. Whoever expects
+   * more than we have knows more than we do.
+   */
+  isAhead(nowMs: InstantMs, offered: WireRecord, expectedSeq: number): boolean {
+    const current = this.get(nowMs, offered.key);
+    const isSame = current !== undefined && this.#compare(offered, current) === 0;
+    return !isSame && this.#isAhead(offered, current, expectedSeq);
   }
 
   /**
@@ -238,6 +259,11 @@ export class RecordKeeper {
   #compare(offered: Pick<WireRecord, "typeCode" | "body">, current: StoredRecord): number | undefined {
     if (offered.typeCode !== current.typeCode) return current.typeCode - offered.typeCode;
     return this.types.better(offered.typeCode, offered.body, current.body);
+  }
+
+  #isAhead(offered: WireRecord, current: StoredRecord | undefined, expectedSeq: number): boolean {
+    if (current?.typeCode !== offered.typeCode) return false;
+    return (this.types.seqOf(current.typeCode, current.body) ?? 0) > expectedSeq;
   }
 
   #refresh(

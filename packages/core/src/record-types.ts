@@ -107,6 +107,17 @@ export class RecordTypes {
     }
   }
 
+  /** What compare-and-swap compares; `undefined` when the type has no such number, or its validator threw. */
+  seqOf(typeCode: number, body: Uint8Array): number | undefined {
+    const type = this.#coded(typeCode);
+    try {
+      return type?.validator.seqOf?.(body);
+    } catch (error) {
+      this.#options.report(new HookError(`validator ${type?.name}`, error));
+      return undefined;
+    }
+  }
+
   /**
    * What a caller wants to put, as it travels; its body is a copy and its lifetime no longer than the record itself allows.
    * @throws UsageError `invalidRecord` when the type is unknown, the body too large, the lifetime outside 1 ms to

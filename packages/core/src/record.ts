@@ -59,6 +59,11 @@ export interface RecordValidator {
    * whoever sent it, since clocks differ: `validate` does not look at it.
    */
   lifetimeMs?(body: Uint8Array, context: ValidationContext): number | undefined;
+  /**
+   * The sequence number of a valid body, a whole number from 0 to 2^53 − 1, which every newer record surpasses. With it
+   * the type has compare-and-swap: a put with `expectedSeq`.
+   */
+  seqOf?(body: Uint8Array): number;
 }
 
 /** A record as a holder keeps it. Immutable; a change is a new object. */

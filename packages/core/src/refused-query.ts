@@ -1,5 +1,5 @@
 /**
- * A query that ends before it has asked anybody: the protocol has no such request.
+ * A query that ends before it has asked anybody: the protocol has no such request, or we know what they would answer.
  */
 import type { QueryResult } from "./events.ts";
 import type { Query, QueryStep, WalkFigures } from "./query.ts";

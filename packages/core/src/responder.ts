@@ -19,7 +19,7 @@ import type { AnswerTo, MessageBox } from "./message-box.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
-import type { RefusalReason, Request, RequestId, RequestMessage, Response, WireRecord } from "./protocol.ts";
+import type { RefusalReason, Request, RequestId, RequestMessage, Response } from "./protocol.ts";
 import type { ProviderAnswers } from "./provider-answers.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import type { RecordKey } from "./record.ts";
@@ -161,7 +161,7 @@ export class Responder {
       case "getValue":
         return { type: "value", key: body.key };
       case "putValue":
-        return this.#store(nowMs, body.record, body.token, to.path);
+        return this.#store(nowMs, body, to.path);
       case "getProviders":
         return { type: "providers", key: body.key, cursor: copyBytes(body.cursor) };
       case "addProvider":
@@ -171,12 +171,16 @@ export class Responder {
     }
   }
 
-  #store(nowMs: InstantMs, record: WireRecord, token: Uint8Array | undefined, from: Path): Plan {
+  #store(
+    nowMs: InstantMs,
+    { record, token, expectedSeq }: Extract<Request, { type: "putValue" }>,
+    from: Path,
+  ): Plan {
     const { keeper, isClient, maintenance } = this.#options;
     if (isClient) return this.#refusal("unsupported");
     if (from.peer === undefined && !this.#isToken(nowMs, from, record.key, token))
       return this.#refusal("badToken");
-    const outcome = keeper.accept(nowMs, record, this.#options.groupOf(from.remote));
+    const outcome = keeper.accept(nowMs, record, this.#options.groupOf(from.remote), expectedSeq);
     if (outcome.type === "refused") {
       if (outcome.reason === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
       return this.#refusal(outcome.reason);

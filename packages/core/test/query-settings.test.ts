@@ -32,7 +32,15 @@ describe("the options of a query", () => {
   });
 
   it("are what the caller says", () => {
-    const given = { timeoutMs: 0.5 + 1, parallelism: 1, results: 255, paths: 8, quorum: 3, progress: true };
+    const given = {
+      timeoutMs: 0.5 + 1,
+      parallelism: 1,
+      results: 255,
+      paths: 8,
+      quorum: 3,
+      progress: true,
+      expectedSeq: 0,
+    };
     expect(resolveQueryOptions(limits, given, 8)).toMatchObject(given);
   });
 
@@ -59,6 +67,14 @@ describe("the options of a query", () => {
     expect(message.startsWith(`${name}: ${shown}; allowed is `)).toBe(true);
     expect(message).toContain(`from 1 to ${max}`);
   });
+
+  it.each([-1, 1.5, 2 ** 53, Number.NaN, "1"])(
+    "refuse %s as the sequence number that is expected",
+    (value) => {
+      const given = { expectedSeq: value } as QueryOptions;
+      expect(refusalOf(() => resolveQueryOptions(limits, given, 8))).toContain("from 0 to 9007199254740991");
+    },
+  );
 });
 
 describe("how many providers a query wants", () => {

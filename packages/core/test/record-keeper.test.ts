@@ -321,6 +321,55 @@ describe("a record that says when it ends", () => {
   });
 });
 
+describe("compare-and-swap", () => {
+  it.each([
+    ["the one that is expected", 5, stored],
+    ["an older one than is expected", 6, stored],
+    ["a newer one than is expected", 4, refused("superseded")],
+  ])("with %s in place", (_, expectedSeq, outcome) => {
+    const { keeper } = setUp();
+    keeper.accept(0, wire(open("a", 5, 1)), "s");
+    expect(keeper.isAhead(0, wire(open("a", 9, 2)), expectedSeq)).toBe(outcome !== stored);
+    expect(keeper.accept(0, wire(open("a", 9, 2)), "s", expectedSeq)).toEqual(outcome);
+    expect(readOpenRecord(keeper.get(0, openKey(sha256, "a"))?.body as Uint8Array)?.seq).toBe(
+      outcome === stored ? 9 : 5,
+    );
+  });
+
+  it("takes what comes where nothing stands", () => {
+    const { keeper } = setUp();
+    expect(keeper.isAhead(0, wire(open("a", 5)), 0)).toBe(false);
+    expect(keeper.accept(0, wire(open("a", 5)), "s", 0)).toEqual(stored);
+  });
+
+  it("takes the same record again: a put that is repeated has not failed", () => {
+    const { keeper } = setUp();
+    keeper.accept(0, wire(open("a", 5)), "s", 4);
+    expect(keeper.isAhead(0, wire(open("a", 5)), 4)).toBe(false);
+    expect(keeper.accept(1, wire(open("a", 5)), "s", 4)).toEqual(refreshed);
+  });
+
+  it("lets no older record in", () => {
+    const { keeper } = setUp();
+    keeper.accept(0, wire(open("a", 5)), "s");
+    expect(keeper.accept(0, wire(open("a", 4)), "s", 9)).toEqual(refused("superseded"));
+  });
+
+  it("is unsupported for a type without sequence numbers", () => {
+    const { keeper } = setUp();
+    const record = immutableRecord(sha256, Uint8Array.of(1));
+    expect(keeper.accept(0, wire(record), "s", 9)).toEqual(refused("unsupported"));
+    expect(keeper.records.used).toBe(0);
+  });
+
+  it("does not compare with the number of another type", () => {
+    const { keeper } = setUp({ validators: { other: { ...byteValidator(40), seqOf: () => 99 } } });
+    const { key, body } = open("a", 5);
+    keeper.accept(0, { typeCode: 40, key, lifetimeMs: 9_000, body: Uint8Array.of(1) }, "s");
+    expect(keeper.accept(0, { typeCode: 2, key, lifetimeMs: 9_000, body }, "s", 4)).toEqual(stored);
+  });
+});
+
 describe("a holder refuses", () => {
   const valid = wire(open("a", 1, 1));
   it.each<[string, WireRecord, string]>([

@@ -157,6 +157,32 @@ describe("RecordTypes", () => {
   });
 });
 
+describe("the sequence number of a record", () => {
+  it("is what its type says, and none where the type has none or is unknown", () => {
+    const { types } = setUp({ longest, counted: { ...longest, code: 42, seqOf: (body) => body.length } });
+    const body = Uint8Array.of(1, 2, 3);
+    expect([1, 40, 42, 99].map((code) => types.seqOf(code, body))).toEqual([
+      undefined,
+      undefined,
+      3,
+      undefined,
+    ]);
+    expect(types.seqOf(2, openRecord(sha256, "name", body, 2 ** 53 - 1).body)).toBe(2 ** 53 - 1);
+  });
+
+  it("is none when its validator throws, which is reported", () => {
+    const failing = {
+      ...longest,
+      seqOf(): number {
+        throw new RangeError("seqOf");
+      },
+    };
+    const { types, reported } = setUp({ failing });
+    expect(types.seqOf(40, Uint8Array.of(1))).toBeUndefined();
+    expect(reported).toEqual([expect.objectContaining({ message: "validator failing threw: seqOf" })]);
+  });
+});
+
 describe("a record that says how long it lives", () => {
   /** Its second byte is a lifetime in ms; without one it says nothing. */
   const mortal: RecordValidator = { ...longest, lifetimeMs: (body) => body[1] };

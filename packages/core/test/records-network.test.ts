@@ -145,6 +145,47 @@ describe("a value", () => {
     }
   });
 
+  it("under a name is swapped only by those who know what stands there", () => {
+    const network = joined(30);
+    const { key } = openRecord(sha256, "name", text(""), 1);
+    const byDistance = network.hosts.toSorted((a, b) => compareDistance(key, a.node.id, b.node.id));
+    const holder = byDistance[0] as Host;
+    const [first, second, third] = byDistance.slice(-3) as [Host, Host, Host];
+    const swap = (by: Host, value: string, seq: number, expectedSeq: number) => {
+      const record = openRecord(sha256, "name", text(value), seq);
+      const { result } = network.finish(by, by.node.put(network.nowMs, record, { expectedSeq }));
+      if (result.type !== "stored") throw new Error(result.type);
+      return { asked: result.asked, accepted: result.accepted, superseded: result.refusals.superseded ?? 0 };
+    };
+    const swapped = { asked: 20, accepted: 20, superseded: 0 };
+    expect(swap(first, "first", 100, 0)).toEqual(swapped);
+    expect(swap(second, "second", 200, 100)).toEqual(swapped);
+    // It has seen what the first one put, and would win by its number.
+    expect(swap(third, "third", 300, 100)).toEqual({ asked: 20, accepted: 0, superseded: 20 });
+    expect(swap(holder, "holder", 300, 100)).toEqual({ asked: 0, accepted: 0, superseded: 1 });
+    const found = get(network, host(network, 9), key).record?.body as Uint8Array;
+    expect(readOpenRecord(found)?.value).toEqual(text("second"));
+    // A copy that would be renewed has only who has swapped.
+    const copyOf = (by: Host) => {
+      for (const other of network.hosts) other.isUp = other === by;
+      const { result } = network.finish(by, by.node.get(network.nowMs, key, { results: 1 }));
+      return result.type === "value" && result.record !== undefined;
+    };
+    expect(copyOf(third)).toBe(false);
+    expect(copyOf(second)).toBe(true);
+  });
+
+  it("of a type without sequence numbers is not swapped", () => {
+    const { node } = host(joined(2), 1);
+    const record = immutableRecord(sha256, text("x"));
+    expect(() => node.put(0, record, { expectedSeq: 1 })).toThrow(
+      expect.objectContaining({
+        code: "invalidOption",
+        message: "expectedSeq: records of type immutable have no sequence numbers",
+      }),
+    );
+  });
+
   it("is never served beyond its life, by anybody, and its room is free again", () => {
     const network = joined(25);
     const record = { ...openRecord(sha256, "brief", text("soon gone"), 1), lifetimeMs: 2 * minute };

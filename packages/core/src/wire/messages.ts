@@ -40,6 +40,9 @@ export const clientFlag = 0x80;
 /** The options byte of findNode. */
 export const wantTokenOption = 0x01;
 
+/** The options byte of putValue. */
+export const expectedSeqOption = 0x01;
+
 /** Every message but those of applications fits this: an ACCEPT of the secure channel carries as much (1,200 − 57). */
 export const maxMessageBytes = 1_143;
 

@@ -28,6 +28,7 @@ import { ContactCodec, noAddresses, writableCount } from "./contact-codec.ts";
 import {
   addressesFlag,
   clientFlag,
+  expectedSeqOption,
   headerBytesBeforeSender,
   maxApplicationBodyBytes,
   maxMessageBytes,
@@ -169,7 +170,9 @@ class NativeProtocol implements Protocol {
       case "putValue": {
         const token = readToken(reader);
         const record = this.#readRecord(reader);
-        return token === "malformed" || record === undefined ? undefined : { type, token, record };
+        const expectedSeq = readExpectedSeq(reader);
+        if (token === "malformed" || record === undefined || expectedSeq === "malformed") return undefined;
+        return expectedSeq === undefined ? { type, token, record } : { type, token, record, expectedSeq };
       }
       case "getProviders": {
         const key = this.#readId(reader);
@@ -287,6 +290,7 @@ class NativeProtocol implements Protocol {
       case "putValue":
         writeToken(body.token, writer);
         this.#writeRecord(body.record, writer);
+        writeExpectedSeq(body.expectedSeq, writer);
         return;
       case "getProviders":
         this.#writeId(body.key, writer);
@@ -377,6 +381,21 @@ function writeToken(token: Uint8Array | undefined, writer: Writer): void {
   if (token.length !== tokenBytes) writer.failed = true;
   writer.u8(token.length);
   writer.bytesOf(token);
+}
+
+/** An options byte, which only those write who set an option. */
+function readExpectedSeq(reader: Reader): number | undefined | "malformed" {
+  if (reader.left === 0 || (reader.u8() & expectedSeqOption) === 0) return undefined;
+  const seq = reader.u32() * 2 ** 32 + reader.u32();
+  return Number.isSafeInteger(seq) ? seq : "malformed";
+}
+
+function writeExpectedSeq(seq: number | undefined, writer: Writer): void {
+  if (seq === undefined) return;
+  if (!Number.isSafeInteger(seq) || seq < 0) writer.failed = true;
+  writer.u8(expectedSeqOption);
+  writer.u32(Math.floor(seq / 2 ** 32));
+  writer.u32(seq % 2 ** 32);
 }
 
 function readProtocolName(reader: Reader): string | undefined {

@@ -91,14 +91,20 @@ describe("the vectors", () => {
   });
 
   it.each(vectors.messages)(
-    "$name: cut at any byte it is malformed for the right reason",
+    "$name: cut at any byte it is malformed for the right reason, but for options that are left out",
     ({ hex, message }) => {
       const bytes = fromHex(hex);
       const { addresses } = toMessage(message, table);
       const declared = addresses.length === 0 ? 0 : addresses.reduce((sum, { wire }) => sum + wire.length, 1);
       const nodes = message.body.type === "nodes" || message.body.type === "providers";
+      const { expectedSeq, ...plainBody } = message.body;
+      const withoutOptions = expectedSeq === undefined ? undefined : bytes.length - 9;
       for (let cut = 0; cut < bytes.length; cut++) {
         const result = protocol.decode(bytes.subarray(0, cut)) as Malformed;
+        if (cut === withoutOptions) {
+          expect(result).toEqual(toMessage({ ...message, body: plainBody }, table));
+          continue;
+        }
         expect(result.kind).toBe("malformed");
         const allowed =
           cut < headerBytes
@@ -272,6 +278,12 @@ describe("room", () => {
     expect(encode(response({ type: "application", body: new Uint8Array(65_537) }))).toBeUndefined();
   });
 
+  it("carries the largest record as compare-and-swap, beside a token", () => {
+    const record = { typeCode: 2, key: id(9), lifetimeMs: 1_000, body: new Uint8Array(1_040) };
+    const put = request({ type: "putValue", token: new Uint8Array(8), record, expectedSeq: 5 });
+    expect(protocol.decode(mustEncode(put, 1_143))).toEqual(put);
+  });
+
   it("carries a value of 1,000 bytes even where declared addresses then have to stay behind", () => {
     const addresses = [table.parse("udp://192.0.2.1:1"), table.parse(urlOf(130, "a"))];
     const record = { typeCode: 1, key: id(9), lifetimeMs: 1_000, body: new Uint8Array(1_000) };
@@ -390,12 +402,15 @@ describe("a nodes answer", () => {
 
 describe("what the layout has no form for", () => {
   const record = { typeCode: 1, key: id(9), lifetimeMs: 1_000, body: new Uint8Array(0) };
+  const put = { type: "putValue", token: undefined, record } as const;
   it.each<[string, Message]>([
     ["a sender of another length", request({ type: "ping" }, { sender: id(1, 20) })],
     ["a target of another length", request({ type: "findNode", target: id(1, 20), wantToken: false })],
     ["a key of another length", request({ type: "getValue", key: id(1, 33) })],
     ["a record's key of another length", response({ type: "value", record: { ...record, key: id(1, 20) } })],
     ["a token of 7 bytes", request({ type: "putValue", token: new Uint8Array(7), record })],
+    ["an expected sequence number of 2^53", request({ ...put, expectedSeq: 2 ** 53 })],
+    ["an expected sequence number below zero", request({ ...put, expectedSeq: -1 })],
     ["an empty token", response({ type: "nodes", contacts: [], token: new Uint8Array(0) })],
     ["a type code of 0", response({ type: "value", record: { ...record, typeCode: 0 } })],
     ["a type code over 255", response({ type: "value", record: { ...record, typeCode: 256 } })],
@@ -456,6 +471,7 @@ describe.each([1, 3, 20, 32, 64])("with ids of %d bytes", (idBytes) => {
     fc.record({ type: fc.constant("findNode" as const), target: ids, wantToken: fc.boolean() }),
     fc.record({ type: fc.constant("getValue" as const), key: ids }),
     fc.record({ type: fc.constant("putValue" as const), token, record }),
+    fc.record({ type: fc.constant("putValue" as const), token, record, expectedSeq: fc.maxSafeNat() }),
     fc.record({ type: fc.constant("getProviders" as const), key: ids, cursor }),
     fc.record({ type: fc.constant("addProvider" as const), token, key: ids, lifetimeMs: lifetime, meta }),
     fc.record({ type: fc.constant("application" as const), protocol: name, body }),

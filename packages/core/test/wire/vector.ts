@@ -26,6 +26,7 @@ interface BodyVector {
   readonly wantToken?: boolean;
   readonly token?: string | null;
   readonly record?: RecordVector;
+  readonly expectedSeq?: number;
   readonly contacts?: readonly ContactVector[];
   readonly cursor?: string;
   readonly lifetimeSeconds?: number;
@@ -104,7 +105,7 @@ export function toMessage(vector: MessageVector, table: AddressTable): Message {
 
 function toBody(vector: BodyVector, table: AddressTable): unknown {
   const { type, target, key, wantToken, token, record, contacts, protocol, body, reason } = vector;
-  const { cursor, lifetimeSeconds, meta, providers } = vector;
+  const { cursor, lifetimeSeconds, meta, providers, expectedSeq } = vector;
   const toContact = ({ id, addresses }: ContactVector) => ({
     id: NodeId.fromHex(id),
     addresses: addresses.map((text) => table.parse(text)),
@@ -122,6 +123,7 @@ function toBody(vector: BodyVector, table: AddressTable): unknown {
         body: fromHex(record.body),
       },
     }),
+    ...(expectedSeq !== undefined && { expectedSeq }),
     ...(contacts !== undefined && {
       contacts: contacts.map(toContact),
     }),
