@@ -30,16 +30,18 @@ const clientColumns: readonly Column[] = [
 ];
 const idleColumns: readonly Column[] = [
   { value: "cpuPercent", heading: "CPU, %", digits: 2 },
-  { value: "rssKb", heading: "memory per connection, kB", digits: 1 },
+  { value: "heldKb", heading: "heap per connection, kB", digits: 1 },
 ];
 
 export const streamsBenchmark: Benchmark = {
   name: "streams",
   title: "Messages over TCP and WebSocket",
-  about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which frames by
-hand. *raw*: a socket and the same framing, or the bare library, with the answers of one read joined where the library lets one. *@kad*: the transport, flushed after each read. One connection has 64 messages on their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the
-machine. *Clients*: 100 with one message at a time. *Idle*: connections that have said one message and then nothing; memory is the growth of the
-process, whose sockets alone are in the first row of each kind.`,
+  about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which
+frames by hand. *raw*: a socket with the same framing, whose answers of one read are joined, or the bare library. *@kad*: the transport, flushed
+once for each turn of the loop, as a node does it; *@kad event loop* is \`@kad/transport-tcp/event-loop\`. One connection has 64 messages on
+their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the machine, and where one connection moves
+64 kB at a time, how reads happen to be cut decides more than the code. *100 clients*: each with one message of 100 B at a time, all at once. *idle*: connections that say nothing; heap is the growth of the
+process, memory outside of JavaScript's heap included, that of the kernel and of native code not.`,
   rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) => {
     const [warmMs, forMs] = quick ? [100, 200] : [500, 1_500];
@@ -104,7 +106,7 @@ async function measureIdle({ server, connections, forMs }: Step, load: LoadProce
   const watch = new Stopwatch();
   await new Promise((resolve) => setTimeout(resolve, 2 * forMs));
   const { cpuMs, wallMs } = watch.read();
-  const values = { cpuPercent: (100 * cpuMs) / wallMs, rssKb: bytes / connections / 1_000 };
+  const values = { cpuPercent: (100 * cpuMs) / wallMs, heldKb: bytes / connections / 1_000 };
   return { table: `idle, ${connections} connections`, row: server, values };
 }
 
