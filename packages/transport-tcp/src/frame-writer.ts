@@ -15,10 +15,13 @@ const maxSpareBytes = 2 ** 20;
 /** By size, the smallest first. */
 const spare: readonly Buffer[][] = [[], [], [], []];
 
+/** What we have made. Node's pool of small buffers is as long as one of our sizes, and everybody's. */
+const own = new WeakSet<ArrayBufferLike>();
+
 /** The system has copied them, and nobody looks at them any more. */
 export function giveBack(chunks: readonly Buffer[]): void {
   for (const { buffer } of chunks) {
-    const list = spareOf(buffer.byteLength);
+    const list = own.has(buffer) ? spareOf(buffer.byteLength) : undefined;
     if (list !== undefined && list.length * buffer.byteLength < maxSpareBytes) list.push(Buffer.from(buffer));
   }
 }
@@ -123,5 +126,8 @@ function sizeFor(bytes: number): number {
 }
 
 function allocate(bytes: number): Buffer {
-  return bytes < minSpareBytes ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
+  if (bytes < minSpareBytes) return Buffer.allocUnsafe(bytes);
+  const made = Buffer.allocUnsafeSlow(bytes);
+  own.add(made.buffer);
+  return made;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FrameWriter } from "../src/frame-writer.ts";
+import { FrameWriter, giveBack } from "../src/frame-writer.ts";
 import { FrameReader } from "../src/framing.ts";
 
 function read(chunks: readonly Uint8Array[]): string[] {
@@ -75,5 +75,35 @@ describe("messages on their way out", () => {
     expect(turn(30).length).toBeGreaterThan(1);
     expect(turn(30)).toEqual([30_120]);
     expect(turn(1)).toEqual([1_004]);
+  });
+
+  it("never take memory from Node's own pool, of which others have their parts", () => {
+    const small = new FrameWriter();
+    small.add(bytes(10));
+    giveBack(small.take()); // cut from the pool, whose size is also one of ours
+    const pool = Buffer.allocUnsafe(1).buffer;
+    const large = new FrameWriter();
+    for (let turn = 0; turn < 3; turn++) {
+      large.add(bytes(5_000));
+      const chunks = large.take();
+      for (const chunk of chunks) expect(chunk.buffer).not.toBe(pool);
+      giveBack(chunks);
+    }
+  });
+
+  it("use memory again that was given back, and of each size so much only", () => {
+    const take = (): Buffer => {
+      const writer = new FrameWriter();
+      writer.add(bytes(8_188));
+      return writer.take()[0] as Buffer;
+    };
+    const first = take();
+    giveBack([first]);
+    expect(take().buffer).toBe(first.buffer);
+    const many = Array.from({ length: 200 }, take);
+    giveBack(many);
+    const again = Array.from({ length: 200 }, take);
+    const reused = again.filter(({ buffer }) => many.some((one) => one.buffer === buffer));
+    expect(reused.length).toBe(128);
   });
 });
