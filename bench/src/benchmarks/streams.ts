@@ -17,6 +17,7 @@ interface Step {
 }
 
 const tcpServers: readonly ServerName[] = ["raw TCP", "@kad TCP", "@kad event loop"];
+const encryptedServer: ServerName = "@kad TCP, encrypted";
 const webServers: readonly ServerName[] = ["raw uWS", "@kad on uWS", "raw ws", "@kad on ws"];
 
 const echoColumns: readonly Column[] = [
@@ -38,7 +39,8 @@ export const streamsBenchmark: Benchmark = {
   title: "Messages over TCP and WebSocket",
   about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which
 frames by hand. *raw*: a socket with the same framing, whose answers of one read are joined, or the bare library. *@kad*: the transport, flushed
-once for each turn of the loop, as a node does it; *@kad event loop* is \`@kad/transport-tcp/event-loop\`. One connection has 64 messages on
+once for each turn of the loop, as a node does it; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
+has the channel of \`@kad/crypto\` on it, with the native provider: each message is opened, and sealed again. One connection has 64 messages on
 their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the machine, and where one connection moves
 64 kB at a time, how reads happen to be cut decides more than the code. *100 clients*: each with one message of 100 B at a time, all at once. *idle*: connections that say nothing; heap is the growth of the
 process, memory outside of JavaScript's heap included, that of the kernel and of native code not.`,
@@ -49,8 +51,10 @@ process, memory outside of JavaScript's heap included, that of the kernel and of
     for (const servers of [tcpServers, webServers]) {
       for (const bytes of quick ? [64] : [64, 1_024]) {
         for (const connections of quick ? [1, 100] : [1, 100, 1_000]) {
-          for (const server of servers)
-            steps.push({ server, what: "echo", connections, bytes, inFlight: connections === 1 ? 64 : 4 });
+          const inFlight = connections === 1 ? 64 : 4;
+          for (const server of servers) steps.push({ server, what: "echo", connections, bytes, inFlight });
+          if (servers === tcpServers && connections <= 100)
+            steps.push({ server: encryptedServer, what: "echo", connections, bytes, inFlight });
         }
       }
       for (const server of servers)
@@ -70,7 +74,7 @@ process, memory outside of JavaScript's heap included, that of the kernel and of
 async function measure(step: Step): Promise<Row> {
   const { servers } = await import("../streams/servers.ts");
   const port = await servers[step.server]();
-  const kind = tcpServers.includes(step.server) ? "tcp" : "ws";
+  const kind = step.server === encryptedServer ? "secure" : tcpServers.includes(step.server) ? "tcp" : "ws";
   const load = new LoadProcess({ ...step, kind, port });
   try {
     return step.what === "idle" ? await measureIdle(step, load) : await measureEcho(step, kind, load);
@@ -93,7 +97,7 @@ async function measureEcho(step: Step, kind: string, load: LoadProcess): Promise
     return { table: `100 clients, ${kind}`, row: server, values };
   }
   const of = connections === 1 ? "one connection" : `${connections} connections`;
-  const table = `${kind === "tcp" ? "TCP" : "WebSocket"}, ${bytes} B, ${of}`;
+  const table = `${kind === "ws" ? "WebSocket" : "TCP"}, ${bytes} B, ${of}`;
   const values = { perCpuSecond: messages / cpuMs, perSecond: messages / wallMs };
   return { table, row: server, values };
 }

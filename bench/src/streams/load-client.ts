@@ -4,9 +4,12 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { tcp } from "@kad/transport-tcp";
+import { SecurePipe } from "./secure-pipe.ts";
 
 export interface LoadJob {
-  readonly kind: "tcp" | "ws";
+  /** `secure`: TCP, with the channel of `@kad/crypto` on it. */
+  readonly kind: "tcp" | "ws" | "secure";
   readonly port: number;
   readonly connections: number;
   readonly bytes: number;
@@ -45,6 +48,7 @@ function tell(event: LoadEvent): void {
 }
 
 async function run(job: LoadJob): Promise<void> {
+  if (job.kind === "secure") return await runSecure(job);
   const sockets: Socket[] = [];
   while (sockets.length < job.connections) {
     const missing = Math.min(openAtOnce, job.connections - sockets.length);
@@ -59,6 +63,34 @@ async function run(job: LoadJob): Promise<void> {
   load.reset();
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, job.forMs));
+  tell({ messages: load.messages, wallMs: performance.now() - startMs, latenciesMs: load.latenciesMs });
+}
+
+/** One identity, channel and transport for each connection: a transport dials an address once. */
+async function runSecure({ port, connections, bytes, inFlight, warmMs, forMs }: LoadJob): Promise<void> {
+  const message = new Uint8Array(bytes).fill(7);
+  const load: { messages: number; latenciesMs: number[] } = { messages: 0, latenciesMs: [] };
+  for (let i = 0; i < connections; i++) {
+    let sentAtMs = performance.now();
+    const pipe = new SecurePipe(tcp({ dial: ["tcp4"] }), (own, from, plaintext) => {
+      load.messages++;
+      const nowMs = performance.now();
+      if (inFlight === 1) load.latenciesMs.push(nowMs - sentAtMs);
+      sentAtMs = nowMs;
+      own.send(from, plaintext);
+    });
+    await pipe.open();
+    const path = { remote: pipe.addresses.parse(`tcp://127.0.0.1:${port}`), dialable: true };
+    for (let number = 0; number < inFlight; number++) pipe.send(path, message);
+    if (i % openAtOnce === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  tell("ready");
+  await new Promise((resolve) => setTimeout(resolve, warmMs + connections));
+  tell("warm");
+  load.messages = 0;
+  load.latenciesMs.length = 0;
+  const startMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, forMs));
   tell({ messages: load.messages, wallMs: performance.now() - startMs, latenciesMs: load.latenciesMs });
 }
 

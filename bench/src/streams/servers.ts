@@ -7,11 +7,13 @@ import { EventLoop } from "@kad/transport-tcp/event-loop";
 import { webSocket } from "@kad/transport-websocket";
 import { webSocket as uwsWebSocket } from "@kad/transport-websocket/uws";
 import { WebSocketServer } from "ws";
+import { SecurePipe } from "./secure-pipe.ts";
 
 export type ServerName =
   | "raw TCP"
   | "@kad TCP"
   | "@kad event loop"
+  | "@kad TCP, encrypted"
   | "raw uWS"
   | "@kad on uWS"
   | "raw ws"
@@ -24,6 +26,7 @@ export const servers: Readonly<Record<ServerName, () => Promise<number>>> = {
   "raw TCP": rawTcp,
   "@kad TCP": () => echo(tcp({ listen: "tcp://127.0.0.1:0", limits: { maxAccepted }, backlog: 4_096 })),
   "@kad event loop": eventLoop,
+  "@kad TCP, encrypted": encrypted,
   "raw uWS": rawUws,
   "@kad on uWS": () => echo(uwsWebSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } })),
   "raw ws": rawWs,
@@ -90,6 +93,13 @@ async function echo(transport: Transport): Promise<number> {
   const addresses = new AddressTable();
   await transport.open(sink, addresses);
   return addresses.parse(transport.localAddresses[0]?.key ?? "").port;
+}
+
+async function encrypted(): Promise<number> {
+  const transport = tcp({ listen: "tcp://127.0.0.1:0", limits: { maxAccepted }, backlog: 4_096 });
+  const pipe = new SecurePipe(transport, (own, from, plaintext) => own.send(from, plaintext));
+  await pipe.open();
+  return pipe.addresses.parse(transport.localAddresses[0]?.key ?? "").port;
 }
 
 async function eventLoop(): Promise<number> {

@@ -157,6 +157,6 @@ export async function openHandles(): Promise<string[]> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   return process
     .getActiveResourcesInfo()
-    .filter((name) => name.startsWith("TCP") || name === "Timeout")
+    .filter((name) => name.startsWith("TCP"))
     .sort();
 }

@@ -1,4 +1,5 @@
 /** A transport, what it tells, and sockets of no transport to try it with. */
+import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import {
@@ -174,11 +175,38 @@ export function numbered(number: number, length = 8): Uint8Array {
   return new Uint8Array(length).fill(number);
 }
 
+/** Timers that code of ours has set, those too that do not keep the process alive, until they are cleared or have fired. */
+export class OwnTimers {
+  readonly #set = new Map<number, string>();
+  readonly #hook = createHook({
+    init: (id, type) => {
+      if (type !== "Timeout") return;
+      const stack = new Error().stack ?? "";
+      if (/\/(core|transport-[a-z]+)\/src\//.test(stack)) this.#set.set(id, stack);
+    },
+    destroy: (id) => void this.#set.delete(id),
+  });
+
+  start(): void {
+    this.#set.clear();
+    this.#hook.enable();
+  }
+
+  /** Where those were set that are still there. */
+  left(): string[] {
+    return [...this.#set.values()];
+  }
+
+  stop(): void {
+    this.#hook.disable();
+  }
+}
+
 /** What keeps the process alive; a handle that was closed leaves the list in the loop's next iterations. */
 export async function openHandles(): Promise<string[]> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
   return process
     .getActiveResourcesInfo()
-    .filter((name) => /^(TCP|TLS|Timeout)/.test(name))
+    .filter((name) => /^(TCP|TLS)/.test(name))
     .sort();
 }

@@ -7,7 +7,15 @@ import { tcp } from "@kad/transport-tcp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { webSocket } from "../src/index.ts";
 import { webSocket as uwsWebSocket } from "../src/uws/index.ts";
-import { closeOpened, type Endpoint, numbered, open, openHandles, type StreamTransport } from "./endpoint.ts";
+import {
+  closeOpened,
+  type Endpoint,
+  numbered,
+  OwnTimers,
+  open,
+  openHandles,
+  type StreamTransport,
+} from "./endpoint.ts";
 import { type RawClient, rawTcp, rawWebSocket } from "./raw-client.ts";
 
 interface Kind {
@@ -75,14 +83,18 @@ function askRaw(client: RawClient, message: Uint8Array): Promise<Uint8Array> {
 
 describe.each(kinds)("a server on $title", ({ listen, client, raw }) => {
   let before: string[] = [];
+  const timers = new OwnTimers();
 
   beforeEach(async () => {
     before = await openHandles();
+    timers.start();
   });
 
   afterEach(async () => {
     await closeOpened();
     await expect.poll(openHandles, { timeout: 2_000 }).toEqual(before);
+    await expect.poll(() => timers.left(), { timeout: 2_000 }).toEqual([]);
+    timers.stop();
   });
 
   async function serve(limits?: Partial<ConnectionLimits>): Promise<Endpoint> {
