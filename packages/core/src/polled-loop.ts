@@ -44,6 +44,8 @@ export interface PolledLoopHooks {
   wake?(): void;
   /** The node is closed: stop watching. Called once; the transports close right after it. */
   release?(): void;
+  /** The transports are closed, or on their way. Called once, still inside the pump that has closed the node. */
+  closed?(): void;
 }
 
 /** Errors that wait for the next turn; those beyond, in a loop that does not turn, are as the ones before them. */
@@ -281,13 +283,16 @@ export class PolledLoop implements Host, Outlet {
   #finish(): void {
     this.#state = "closed";
     this.#pumps = [];
-    try {
-      this.#hooks.release?.();
-    } catch (error) {
-      this.report(error);
-    }
-    try {
+    this.#try(() => this.#hooks.release?.());
+    this.#try(() => {
       this.#closing = this.router.close();
+    });
+    this.#try(() => this.#hooks.closed?.());
+  }
+
+  #try(call: () => void): void {
+    try {
+      call();
     } catch (error) {
       this.report(error);
     }

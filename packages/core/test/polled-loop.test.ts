@@ -63,6 +63,7 @@ function setUp(options: Partial<PolledLoopOptions> = {}) {
       watch: () => log.push("watch"),
       wake: () => log.push("wake"),
       release: () => log.push(`release, ${transport.closes} closed`),
+      closed: () => log.push(`closed, ${transport.closes} closed`),
     },
   );
   const read = (): number => transport.sockets.reduce((sum, socket) => sum + socket.receive(8), 0);
@@ -92,7 +93,7 @@ describe("opening", () => {
     const { loop, machine, transport, log } = setUp();
     transport.openError = new ListenError("addressInUse", "udp://127.0.0.1:1", undefined);
     expect(() => loop.open()).toThrow(transport.openError as Error);
-    expect([machine.isClosed, loop.closed, log.at(-1)]).toEqual([true, true, "release, 0 closed"]);
+    expect([machine.isClosed, loop.closed, log.at(-1)]).toEqual([true, true, "closed, 0 closed"]);
   });
 
   it("of a transport that takes its time is a promise", async () => {
@@ -340,7 +341,11 @@ describe("closing", () => {
     const { loop, machine, transport, log } = opened();
     machine.hooks.close = () => machine.outgoing.push({ tag: 9 });
     void loop.close();
-    expect([transport.sent, transport.closes, log]).toEqual([[9], 1, ["release, 0 closed"]]);
+    expect([transport.sent, transport.closes, log]).toEqual([
+      [9],
+      1,
+      ["release, 0 closed", "closed, 1 closed"],
+    ]);
     expect([loop.closed, machine.drained, loop.sockets]).toEqual([true, true, []]);
   });
 
@@ -350,7 +355,7 @@ describe("closing", () => {
     void loop.close();
     machine.trace.length = 0;
     transport.inbox.push(new Uint8Array(1));
-    expect([loop.turn(read), transport.closes, log.length, machine.trace]).toEqual([0, 1, 1, []]);
+    expect([loop.turn(read), transport.closes, log.length, machine.trace]).toEqual([0, 1, 2, []]);
   });
 
   it.each(["a turn", "a command"])("from a callback of %s lets that finish first", (from) => {

@@ -31,7 +31,8 @@ export interface KoffiPollHandle {
 export interface Koffi {
   readonly version: string;
   load(path: string | null): KoffiLibrary;
-  proto(definition: string): KoffiType;
+  /** Of a function that native code calls. */
+  proto(result: string, parameters: readonly string[]): KoffiType;
   pointer(type: KoffiType): KoffiType;
   register(callback: (...args: never[]) => unknown, type: KoffiType): bigint;
   unregister(callback: bigint): void;

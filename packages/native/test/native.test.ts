@@ -179,7 +179,7 @@ describe.skipIf(whyNot !== undefined)("a function that native code calls", () =>
     const calls: number[] = [];
     const compare = new NativeCallback({
       koffi: libc.koffi,
-      type: libc.koffi.proto("void kad_test_compare(uintptr_t a, uintptr_t b)"),
+      type: libc.koffi.proto("void", ["uintptr_t", "uintptr_t"]),
       call: () => {
         calls.push(1);
         throw new Error("boom");
@@ -199,7 +199,7 @@ describe.skipIf(whyNot !== undefined)("a function that native code calls", () =>
     const { koffi } = openLibc();
     const before = nativeStats().callbacks;
     const nothing = (): void => undefined;
-    const type = koffi.proto("void kad_test_nothing()");
+    const type = koffi.proto("void", []);
     const callback = new NativeCallback({ koffi, type, call: nothing, onError: nothing });
     expect(nativeStats().callbacks).toBe(before + 1);
     callback.unregister();
