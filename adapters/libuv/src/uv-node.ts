@@ -76,6 +76,7 @@ export class UvNode {
   #readable: PolledSocket[] = [];
   #writable: PolledSocket[] = [];
   #isTurnRequested = false;
+  #timerFired = false;
   #isReferenced = true;
   #isLoopClosed = false;
 
@@ -210,9 +211,17 @@ export class UvNode {
     this.#binding.uv_timer_start(this.#timer, this.#onTimer, delayMs, 0);
   }
 
+  /** Where a turn is on its way already, it may be one that has to poll before time passes: then that one lets it pass. */
   readonly #onTimer = (): void => {
-    this.#loop.turn(this.#read, true);
+    this.#timerFired = true;
+    if (!this.#isTurnRequested) this.#turn();
   };
+
+  #turn(): void {
+    const timerFired = this.#timerFired;
+    this.#timerFired = false;
+    this.#loop.turn(this.#read, timerFired);
+  }
 
   /** In the check phase of this iteration, or of the next one, whose poll does not wait. */
   #requestTurn(): void {
@@ -226,7 +235,7 @@ export class UvNode {
     this.#isTurnRequested = false;
     this.#binding.uv_phase_stop(this.#check);
     this.#binding.uv_phase_stop(this.#idle);
-    this.#loop.turn(this.#read);
+    this.#turn();
   };
 
   readonly #read = (): number => {

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type { Transport } from "@kad/core";
 import { type LoopHarness, loopAdapterSuite, type MakeLoop } from "@kad/testkit";
 import { posixUdp } from "@kad/transport-udp/posix";
@@ -5,6 +6,9 @@ import { describe, it } from "vitest";
 import { type UvNode, uvNode, uvUdp } from "../src/index.ts";
 import { MemoryUv } from "../src/memory/index.ts";
 import { isThere, libuvInMemory, nodesLibuv, openDescriptors, titleOf, type World } from "./worlds.ts";
+
+const read = createRequire(import.meta.url);
+const traces = ["client", "server"].map((name) => read(`@kad/testkit/vectors/trace-${name}.json`) as unknown);
 
 const runner = { describe, it };
 
@@ -65,6 +69,7 @@ const onUvUdp = (): Transport => uvUdp({ listen: "udp://127.0.0.1:0" });
 loopAdapterSuite(joined(libuvInMemory, onUvUdp, "once"), {
   name: "libuv in memory",
   isSynchronous: true,
+  traces,
   runner,
 });
 
@@ -75,12 +80,13 @@ describe.skipIf(!isThere(nodesLibuv))(titleOf(nodesLibuv), () => {
     loopAdapterSuite(joined(world, onUvUdp, mode), {
       name: `uv_udp_t, uv_run ${mode}`,
       isSynchronous: true,
+      traces,
       runner,
     });
   }
   if (process.platform !== "linux") return;
   loopAdapterSuite(
     joined(world, () => posixUdp({ listen: "udp://127.0.0.1:0" }), "once"),
-    { name: "uv_poll_t on posix sockets", isSynchronous: true, runner },
+    { name: "uv_poll_t on posix sockets", isSynchronous: true, traces, runner },
   );
 });

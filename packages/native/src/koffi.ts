@@ -30,7 +30,8 @@ export interface KoffiPollHandle {
 
 export interface Koffi {
   readonly version: string;
-  load(path: string | null): KoffiLibrary;
+  /** `deep`: its own functions come before those of the same name that the process has (RTLD_DEEPBIND). */
+  load(path: string | null, options?: { readonly deep?: boolean }): KoffiLibrary;
   /** Of a function that native code calls. */
   proto(result: string, parameters: readonly string[]): KoffiType;
   pointer(type: KoffiType): KoffiType;

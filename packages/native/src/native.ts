@@ -48,7 +48,8 @@ function loadFirst({ feature, libraries, instead }: NativeOptions, koffi: Koffi)
   let failure: unknown;
   for (const library of libraries) {
     try {
-      return koffi.load(library);
+      // A libuv beside Node's own would otherwise call that one, whose structures are another version's.
+      return library === null ? koffi.load(null) : koffi.load(library, { deep: true });
     } catch (cause) {
       failure = cause;
     }
