@@ -45,6 +45,7 @@ export {
   type AnnounceOptions,
   type CreateNodeOptions,
   createNodeDefaults,
+  type DhtUdpOptions,
   type FindNodeOptions,
   type FindProvidersOptions,
   type GetOptions,

@@ -10,7 +10,7 @@ import type { TcpTransport } from "@kad/transport-tcp";
 import { udp } from "@kad/transport-udp";
 import type { WebSocketTransport } from "@kad/transport-websocket";
 import { describe } from "./key.ts";
-import { type CreateNodeOptions, defined } from "./options.ts";
+import { type CreateNodeOptions, defined, demand } from "./options.ts";
 import type { SeedInput } from "./seed-resolver.ts";
 
 /** In the order in which others are told to try them: what needs no connection in front. */
@@ -42,7 +42,7 @@ export async function transportsOf(options: CreateNodeOptions): Promise<NodeTran
   for (const scheme of dialledSchemes(options)) used.add(scheme);
   if (used.size === 0 && own.length === 0) used.add("udp");
   const transports: Transport[] = [];
-  if (used.has("udp")) transports.push(udp({ ...options.udp, listen: udpUrls(urls("udp")) }));
+  if (used.has("udp")) transports.push(await openUdp(options, udpUrls(urls("udp"))));
   const overTcp = used.has("tcp") ? await openTcp(options, urls("tcp")) : undefined;
   const overWeb =
     used.has("ws") || used.has("wss") ? await openWebSocket(options, urls("ws", "wss")) : undefined;
@@ -53,6 +53,15 @@ export async function transportsOf(options: CreateNodeOptions): Promise<NodeTran
     connections: () => defined({ tcp: overTcp?.stats, webSocket: overWeb?.stats }),
     isListening: listen.length > 0 || (own.length > 0 && mode === "server"),
   };
+}
+
+/** @throws UnavailableError where koffi is missing, or the platform is another one: it says what to install or to use instead */
+async function openUdp(options: CreateNodeOptions, listen: readonly string[]): Promise<Transport> {
+  const { sockets = "dgram", ...given } = options.udp ?? {};
+  if (sockets === "dgram") return udp({ ...given, listen });
+  demand(sockets === "posix", "udp.sockets", sockets, '"dgram" or "posix"');
+  const { posixUdp, watchedByNode } = await import("@kad/transport-udp/posix");
+  return watchedByNode(posixUdp({ ...given, listen }));
 }
 
 async function openTcp(options: CreateNodeOptions, listen: readonly string[]): Promise<TcpTransport> {
