@@ -119,28 +119,31 @@ describe("what is never assumed of a message", () => {
     ]);
   });
 
-  it.each(["ping", "a query"])("that a contact which is gone from one address, as %s shows, is at its others", (by) => {
-    const stage = new Stage();
-    const peer = stage.stranger(1);
-    const other = stage.stranger(2);
-    stage.node.addContact(stage.nowMs, contactOf(peer));
-    const [asked] = stage.requests();
-    if (asked === undefined) throw new Error("nothing was asked");
-    stage.reply(peer, asked, pong, { addresses: [other.path.remote] });
-    stage.poll();
-    if (by === "ping") stage.node.ping(stage.nowMs, contactOf(peer));
-    else stage.node.findNode(stage.nowMs, peer.id);
-    const [again] = stage.requests();
-    if (again === undefined) throw new Error("nothing was asked");
-    stage.reply({ ...peer, id: numbered(3) }, again, by === "ping" ? pong : nobody);
-    expect(stage.node.table.contacts().map(({ id }) => id.toHex())).toEqual([numbered(3).toHex()]);
-    const ping = stage.requests("ping").find(({ transmit }) => transmit.peer?.equals(peer.id));
-    if (ping === undefined) throw new Error("it is asked nowhere else");
-    expect(ping.transmit.path.remote).toBe(other.path.remote);
-    stage.reply({ id: peer.id, path: other.path }, ping, pong);
-    stage.poll();
-    expect(stage.node.table.get(peer.id)?.contact.addresses).toEqual([other.path.remote]);
-  });
+  it.each(["ping", "a query"])(
+    "that a contact which is gone from one address, as %s shows, is at its others",
+    (by) => {
+      const stage = new Stage();
+      const peer = stage.stranger(1);
+      const other = stage.stranger(2);
+      stage.node.addContact(stage.nowMs, contactOf(peer));
+      const [asked] = stage.requests();
+      if (asked === undefined) throw new Error("nothing was asked");
+      stage.reply(peer, asked, pong, { addresses: [other.path.remote] });
+      stage.poll();
+      if (by === "ping") stage.node.ping(stage.nowMs, contactOf(peer));
+      else stage.node.findNode(stage.nowMs, peer.id);
+      const [again] = stage.requests();
+      if (again === undefined) throw new Error("nothing was asked");
+      stage.reply({ ...peer, id: numbered(3) }, again, by === "ping" ? pong : nobody);
+      expect(stage.node.table.contacts().map(({ id }) => id.toHex())).toEqual([numbered(3).toHex()]);
+      const ping = stage.requests("ping").find(({ transmit }) => transmit.peer?.equals(peer.id));
+      if (ping === undefined) throw new Error("it is asked nowhere else");
+      expect(ping.transmit.path.remote).toBe(other.path.remote);
+      stage.reply({ id: peer.id, path: other.path }, ping, pong);
+      stage.poll();
+      expect(stage.node.table.get(peer.id)?.contact.addresses).toEqual([other.path.remote]);
+    },
+  );
 
   it("that a reply comes from where we asked: another address is not accepted, and is misbehaviour", () => {
     const stage = new Stage();
