@@ -113,7 +113,9 @@ export const sessionCases: readonly ChannelCase[] = [
         stage.open(b, stage.addresses.parse(`udp://10.${8 + (i >> 8)}.${i & 255}.1:4000`), packet);
         stage.poll(b);
       }
-      for (const [name, { used, limit }] of Object.entries(b.gauges?.() ?? {})) {
+      const gauges = Object.entries(b.gauges?.() ?? {});
+      expectThat("there are gauges", gauges.length > 0);
+      for (const [name, { used, limit }] of gauges) {
         expectThat(`${name} is at most ${limit}, and not ${used}`, used <= limit);
       }
       stage.run(60_000);
