@@ -30,7 +30,7 @@ export interface MaintenanceOptions {
 }
 
 /** What is needed of the node's queries. */
-export interface MaintenanceQueries {
+interface MaintenanceQueries {
   /** No further walk of the node's own may begin. */
   readonly full: boolean;
   /** Begins a walk of the node's own, where there is room; `onEnd` is called when it is over. */

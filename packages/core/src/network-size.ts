@@ -81,8 +81,9 @@ export class NetworkSize {
     if (farthest === undefined || farthest === 0) return;
     const size = (shares.length - 1 / 3) / farthest;
     this.#keep((prefix) => prefix !== target.prefixBits);
-    if (this.#samples.length === maxSamples * sampleLength) this.#samples = this.#samples.slice(sampleLength);
-    this.#samples = this.#samples.concat(target.prefixBits, size, nowMs);
+    const isStillFull = this.#samples.length === maxSamples * sampleLength;
+    const room = isStillFull ? this.#samples.toSpliced(0, sampleLength) : this.#samples;
+    this.#samples = room.concat(target.prefixBits, size, nowMs);
   }
 
   /** Nodes in the network apart from us; `undefined` until 5 lookups within 2 h tell. */
@@ -125,9 +126,11 @@ export class NetworkSize {
   /** Keeps the samples for which `isKept` holds. */
   #keep(isKept: (prefix: number, atMs: InstantMs) => boolean): void {
     const kept: number[] = [];
-    for (let i = 0; i < this.#samples.length; i += sampleLength) {
-      const [prefix, size, atMs] = this.#samples.slice(i) as [number, number, InstantMs];
-      if (isKept(prefix, atMs)) kept.push(prefix, size, atMs);
+    const samples = this.#samples;
+    for (let i = 0; i < samples.length; i += sampleLength) {
+      const prefix = samples[i] as number;
+      const atMs = samples[i + 2] as InstantMs;
+      if (isKept(prefix, atMs)) kept.push(prefix, samples[i + 1] as number, atMs);
     }
     this.#samples = [...kept];
     this.#median = undefined;
