@@ -5,6 +5,7 @@ import { collectedMemory } from "../heap.ts";
 import type { Network, NetworkMaker } from "../networks/network.ts";
 import { contestant, contestants } from "../networks/networks.ts";
 import { Stopwatch } from "../stopwatch.ts";
+import { loneNodeColumns, loneNodeTable, measureLoneNodes } from "./lone-nodes.ts";
 
 const columns: readonly Column[] = [
   { value: "contacts", heading: "contacts", digits: 1 },
@@ -30,21 +31,32 @@ export const heapBenchmark: Benchmark = {
 after garbage collection. Before, ${warmUps} such networks were made and closed, and one more was made and is still there, and
 the engine's compilers are off: so neither code, which grows as it is used, nor what a process has once is counted. *Contacts*: those in a node's table.
 *External*: array buffers and native memory. CPU, requests and bytes (without headers of UDP and IP) of each node over
-the seconds after; a quiet minute can be deferred work: bittorrent-dht pings after 15 min of silence.`,
+the seconds after; a quiet minute can be deferred work: bittorrent-dht pings after 15 min of silence.
+
+*Alone*: nodes of core without driver or socket, empty, and after walks through a world of peers that all answer; *bytes*, of heap
+and array buffers together, for each contact and each that waits for a place, with all that is remembered of those met. Nodes
+of one process may share their addresses and their wire, as those of a simulation do.`,
   rounds: ({ quick }) => (quick ? 1 : 2),
-  contestants: ({ quick }) =>
-    Object.keys(contestants).map((name) => ({
+  contestants: ({ quick }) => [
+    ...Object.keys(contestants).map((name) => ({
       name,
       settleMs: quick ? 500 : 1_500,
       idleMs: quick ? 500 : 8_000,
       restMs: quick ? 500 : 3_000,
     })),
-  measure,
-  columns: () => columns,
+    ...[false, true].map((isShared) => ({ name: "lone", isShared, quick })),
+  ],
+  measure: (parameters) => {
+    const { name, isShared, quick } = parameters;
+    return name === "lone"
+      ? measureLoneNodes(isShared === true, quick === true)
+      : measureNetworks(parameters);
+  },
+  columns: (table) => (table === loneNodeTable ? loneNodeColumns : columns),
 };
 
 /** `restMs` and `idleMs` together are longer than any of them waits for an answer: at the end nothing is under way. */
-async function measure({ name, settleMs, idleMs, restMs }: Parameters): Promise<readonly Row[]> {
+async function measureNetworks({ name, settleMs, idleMs, restMs }: Parameters): Promise<readonly Row[]> {
   for (const compiler of ["opt", "sparkplug"]) setFlagsFromString(`--no-${compiler}`);
   const { label, load } = contestant(name as string);
   const make = await load();
