@@ -16,7 +16,7 @@ import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest } from "./pending-request.ts";
-import { Pings } from "./pings.ts";
+import { type Move, Pings } from "./pings.ts";
 import type { Protocol, RequestMessage, ResponseMessage } from "./protocol.ts";
 import { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable, TableEntry } from "./routing-table.ts";
@@ -79,6 +79,7 @@ export class Neighbours implements RpcObserver {
       this.#evict(response.sender);
       return;
     }
+    if (this.#pings.isMove(request)) this.#evict(response.sender);
     const contact = asAsked(request.to, response, from) ?? this.#contactOf(response, from);
     if (contact === undefined) return;
     // Whatever query asked, and even if that has ended since, it was our own work that reached the peer.
@@ -198,14 +199,14 @@ export class Neighbours implements RpcObserver {
 
   /**
    * A contact asks us from an address at which we do not know it: it has moved, or has several, or somebody uses its name.
-   * Where its id is proven, it is asked there. Else it is asked where we know it: if it is gone from there, it leaves, and
-   * whoever has its name can enter as anybody can.
+   * Where its id is proven, it is asked there. Else it is asked where we know it, and there only if it does not answer: who
+   * answers then has its place, as one that came to us.
    */
   #onKnownAsked(nowMs: InstantMs, known: Contact, { remote, dialable, peer }: Path, bytes: number): void {
     if (!dialable || known.addresses.some(({ key }) => key === remote.key)) return;
     if (peer !== undefined) {
       if (this.#mayVerify(nowMs, remote)) this.#pings.sendOnce({ id: known.id, addresses: [remote] }, bytes);
-    } else if (this.#mayVerify(nowMs, known.addresses[0] as Address)) this.#probe(known);
+    } else if (this.#mayVerify(nowMs, remote)) this.#probe(known, { address: remote, maxBytes: bytes });
   }
 
   /** Whether a ping that a stranger has caused may go there now. */
@@ -234,8 +235,9 @@ export class Neighbours implements RpcObserver {
   }
 
   /** A ping changes nothing about how the contact came to us. */
-  #probe(contact: Contact): void {
-    this.#pings.send(contact, this.#options.table.get(contact.id)?.incomingOnly ? "incoming" : "walk");
+  #probe(contact: Contact, move?: Move): void {
+    const origin = this.#options.table.get(contact.id)?.incomingOnly ? "incoming" : "walk";
+    this.#pings.send(contact, origin, move);
   }
 
   #evict(id: NodeId): void {

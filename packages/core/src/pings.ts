@@ -2,6 +2,7 @@
  * The pings of a node's own: is a contact still there, is a stranger who it says it is. Nobody is pinged twice at once;
  * only so many are under way, so that they leave room for what callers want, and the others wait in a bounded queue.
  */
+import type { Address } from "./address.ts";
 import type { Contact } from "./contact.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
@@ -20,11 +21,19 @@ export interface PingsOptions {
 
 const ping: Request = { type: "ping" };
 
+/** Where to ask a contact that does not answer where it is known: once, and in no more bytes than it asked with. */
+export interface Move {
+  readonly address: Address;
+  readonly maxBytes: number;
+}
+
 export class Pings implements RequestOwner {
   readonly queryId = undefined;
   readonly #options: PingsOptions;
   /** By id, with what an answer says of how the contact came to us. */
   readonly #origins = new LeanMap<string, ContactOrigin>();
+  /** Of contacts that have asked us from elsewhere, by id. */
+  readonly #moves = new LeanMap<string, Move>();
   readonly #waiting: Ring<Contact> = new Ring();
   #inFlight = 0;
 
@@ -46,11 +55,18 @@ export class Pings implements RequestOwner {
     return request.owner === this ? this.#origins.get((request.to.id as NodeId).key) : undefined;
   }
 
+  /** Whether the request asks a contact where it was not known, since it did not answer where it was. */
+  isMove(request: PendingRequest): boolean {
+    if (request.owner !== this) return false;
+    return this.#moves.get((request.to.id as NodeId).key)?.address === request.to.addresses[0];
+  }
+
   /** `false`: as many wait as may. Nobody is pinged twice at once. */
-  send(contact: Contact, origin: ContactOrigin): boolean {
+  send(contact: Contact, origin: ContactOrigin, move?: Move): boolean {
     if (this.has(contact.id)) return true;
     if (this.#isFull) return false;
     this.#origins.set(contact.id.key, origin);
+    if (move !== undefined) this.#moves.set(contact.id.key, move);
     if (this.#inFlight < this.#maxInFlight) this.#begin(contact);
     else this.#waiting.push(contact);
     return true;
@@ -82,6 +98,7 @@ export class Pings implements RequestOwner {
   /** Nobody waits for an answer any more. */
   close(): void {
     this.#origins.clear();
+    this.#moves.clear();
     this.#waiting.clear();
     this.#inFlight = 0;
   }
@@ -101,11 +118,18 @@ export class Pings implements RequestOwner {
   onOverdue(): void {}
 
   onFailure(_nowMs: InstantMs, request: PendingRequest): void {
+    const id = request.to.id as NodeId;
+    const move = this.isMove(request) ? undefined : this.#moves.get(id.key);
     this.#end(request);
+    if (move === undefined || !this.isFree) return;
+    this.#moves.set(id.key, move);
+    this.sendOnce({ id, addresses: [move.address] }, move.maxBytes);
   }
 
   #end(request: PendingRequest): void {
-    this.#origins.delete((request.to.id as NodeId).key);
+    const { key } = request.to.id as NodeId;
+    this.#origins.delete(key);
+    this.#moves.delete(key);
     this.#inFlight--;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#begin(next);

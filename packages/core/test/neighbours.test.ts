@@ -258,23 +258,31 @@ describe("a contact that asks from another address", () => {
     expect(stage.node.table.get(peer.id)?.contact).toEqual(contactOf(peer));
   });
 
-  it("leaves when it does not answer where it is known, and comes back with its new address", () => {
+  it("is asked from where it asked once it has not answered where it is known, and is known there alone from then on", () => {
     const stage = new Stage({ limits: { smallTableSize: 0 } });
     const [peer] = stage.populate(4) as [Stranger];
     stage.live.delete(peer.path.remote.key);
     const moved = elsewhere(stage, peer);
     stage.live.set(moved.path.remote.key, moved);
-    let askedMs = 0;
-    while (
-      stage.node.table.get(peer.id)?.contact.addresses[0] !== moved.path.remote &&
-      askedMs < 5 * minute
-    ) {
-      stage.ask(moved, { type: "ping" });
-      stage.pass(5 * second);
-      askedMs += 5 * second;
-    }
-    expect(askedMs).toBeLessThanOrEqual(1 * minute);
-    expect(stage.node.table.get(peer.id)?.contact).toEqual(contactOf(moved));
+    stage.ask(moved, { type: "ping" });
+    const pings = stage.pass(20 * second).filter(isPingTo(peer));
+    expect(pings.map(({ transmit }) => transmit.path.remote.key)).toEqual([
+      peer.path.remote.key,
+      peer.path.remote.key,
+      moved.path.remote.key,
+    ]);
+    expect(stage.node.table.get(peer.id)).toMatchObject({ contact: contactOf(moved), incomingOnly: true });
+  });
+
+  it("stays as it is known, and fails, when it answers nowhere", () => {
+    const stage = new Stage({ limits: { smallTableSize: 0 } });
+    const [peer] = stage.populate(4) as [Stranger];
+    stage.live.delete(peer.path.remote.key);
+    const moved = elsewhere(stage, peer);
+    stage.ask(moved, { type: "ping" });
+    stage.pass(25 * second);
+    expect(stage.node.table.get(peer.id)).toMatchObject({ contact: contactOf(peer), incomingOnly: false });
+    expect(stage.node.table.get(peer.id)?.failures).toBeGreaterThan(0);
   });
 
   it("is asked there at once where a layer below has proven who it is, and is known there from then on", () => {
