@@ -14,9 +14,11 @@ import { shown, UsageError } from "./errors.ts";
 import type { QueryFinished, QueryId } from "./events.ts";
 import { LeanMap, LeanSet } from "./lean-map.ts";
 import type { InstantMs } from "./machine.ts";
+import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { OwnAddresses } from "./own-addresses.ts";
 import { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
+import type { ProviderRules } from "./provider-rules.ts";
 import type { ResolvedQueryOptions } from "./query-settings.ts";
 import type { RandomSource } from "./random-source.ts";
 import type { RecordKey } from "./record.ts";
@@ -57,6 +59,8 @@ export interface AnnouncerOptions {
   readonly queries: AnnouncerQueries;
   /** Whether and where others reach us. */
   readonly own: Pick<OwnAddresses, "canProvide" | "contact">;
+  readonly self: NodeId;
+  readonly providerRules: Pick<ProviderRules, "faultOf" | "longestMs">;
 }
 
 /** A key that we provide. */
@@ -131,6 +135,7 @@ export class Announcer {
       );
     const meta = checkedMeta(announcement.meta);
     const lifetimeMs = this.#checkedLifetime(announcement.lifetimeMs);
+    this.#checkRules(key, meta);
     const before = this.#own.get(key.key);
     if (before === undefined) this.#checkRoom();
     const resolved = queries.admit(options);
@@ -274,6 +279,14 @@ export class Announcer {
         "tooMany",
         `announced keys: ${this.#own.size}; allowed at once are ${maxOwnProviders}`,
       );
+  }
+
+  #checkRules(key: RecordKey, meta: Uint8Array): void {
+    const { providerRules, self } = this.#options;
+    const fault = providerRules.faultOf(key, self, meta);
+    if (fault !== undefined) throw new UsageError("invalidRecord", `meta: ${fault}`);
+    if (!(providerRules.longestMs(meta) > 0))
+      throw new UsageError("invalidRecord", "meta: they say of themselves that they are over");
   }
 
   #checkedLifetime(lifetimeMs: number | undefined): number {

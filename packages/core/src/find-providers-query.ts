@@ -10,11 +10,12 @@ import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
 import type { FailureReason, QueryResult } from "./events.ts";
 import { walkEnd } from "./find-query.ts";
-import type { InstantMs } from "./machine.ts";
+import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Response, ResponseMessage } from "./protocol.ts";
 import type { Provider } from "./provider.ts";
 import { noCursor } from "./provider-keeper.ts";
+import type { ProviderRules } from "./provider-rules.ts";
 import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
 import type { RecordKey } from "./record.ts";
 import type { Walk } from "./walk.ts";
@@ -27,10 +28,11 @@ export interface FindProvidersQueryOptions {
   readonly limit: number;
   /** Holders asked for further pages at once. */
   readonly parallelism: number;
-  /** A provider that claims to live longer lives so long. */
-  readonly longestMs: number;
+  readonly rules: ProviderRules;
   /** What we hold ourselves. */
   readonly local: readonly Provider[];
+  /** Somebody names a provider that the rules refuse. */
+  readonly onInvalid: (from: Path) => void;
 }
 
 /** `overdue`: nobody waits for its page, though it still counts. */
@@ -62,7 +64,7 @@ export class FindProvidersQuery implements Query {
     this.#options = options;
     this.#walk = options.walk;
     this.#pagesLeft = Math.max(leastPages, options.limit);
-    for (const provider of options.local) this.#take(provider);
+    this.#takeAll(options.local);
   }
 
   next(_nowMs: InstantMs, canAsk: (to: Seed) => boolean): QueryStep {
@@ -73,17 +75,20 @@ export class FindProvidersQuery implements Query {
     return this.#nextPage(canAsk);
   }
 
-  onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage): void {
+  onResponse(_nowMs: InstantMs, asked: Asked, response: ResponseMessage, from: Path): void {
     const peer = asked.to as Contact;
     const { body } = response;
     const pager = this.#pagerOf(asked);
-    if (body.type !== "providers") {
+    const before = this.#found.size;
+    const isValid = body.type !== "providers" || this.#takeAll(body.providers);
+    if (!isValid) this.#options.onInvalid(from);
+    if (body.type !== "providers" || !isValid) {
       if (pager === undefined) this.#walk.onFailure(peer.id);
       else this.#end(pager);
       return;
     }
     if (pager === undefined) this.#onFirstPage(peer, body);
-    else this.#onPage(pager, body);
+    else this.#onPage(pager, body, this.#found.size > before);
   }
 
   onSlow(asked: Asked): void {
@@ -136,15 +141,14 @@ export class FindProvidersQuery implements Query {
   }
 
   #onFirstPage(peer: Contact, page: Extract<Response, { type: "providers" }>): void {
-    this.#takeAll(page.providers);
     this.#walk.onResponse(peer.id, page.contacts);
     if (page.cursor.length > 0 && !this.#pagers.has(peer.id.key))
       this.#pagers.set(peer.id.key, { state: "ready", cursor: copyBytes(page.cursor), barren: 0 });
   }
 
-  #onPage(pager: Pager, page: Extract<Response, { type: "providers" }>): void {
+  #onPage(pager: Pager, page: Extract<Response, { type: "providers" }>, hasNew: boolean): void {
     if (pager.state === "asked") this.#pagesUnderWay--;
-    pager.barren = this.#takeAll(page.providers) ? 0 : pager.barren + 1;
+    pager.barren = hasNew ? 0 : pager.barren + 1;
     const hasMore = page.cursor.length > 0 && page.providers.length > 0 && pager.barren < mostBarren;
     pager.state = hasMore ? "ready" : "ended";
     if (hasMore) pager.cursor = copyBytes(page.cursor);
@@ -161,21 +165,29 @@ export class FindProvidersQuery implements Query {
     return this.#pagers.get((to as Contact).id.key);
   }
 
-  /** Whether there was anybody new among them. */
+  /** Their metadata are borrowed. `false`: one of them is refused by the rules, and none behind it was looked at. */
   #takeAll(providers: readonly Provider[]): boolean {
-    const before = this.#found.size;
-    for (const provider of providers) this.#take(provider);
-    return this.#found.size > before;
+    const { key, self, limit, rules } = this.#options;
+    for (const provider of providers) {
+      const { id } = provider.contact;
+      if (id.key === self.key) continue;
+      if (this.#found.size >= limit && !this.#found.has(id.key)) continue;
+      if (rules.faultOf(key, id, provider.meta) !== undefined) return false;
+      this.#take(provider);
+    }
+    return true;
   }
 
-  /** Of two that name the same provider, the one that lives longer is the newer. Its metadata are borrowed. */
   #take({ contact, meta, lifetimeMs: claimedMs }: Provider): void {
-    const { self, limit, longestMs } = this.#options;
-    const { id } = contact;
-    if (id.key === self.key) return;
-    const lifetimeMs = Math.min(claimedMs, longestMs);
-    const known = this.#found.get(id.key);
-    if (known === undefined ? this.#found.size >= limit : known.lifetimeMs >= lifetimeMs) return;
-    this.#found.set(id.key, { contact, meta: copyBytes(meta), lifetimeMs });
+    const lifetimeMs = Math.min(claimedMs, this.#options.rules.longestMs(meta));
+    const known = this.#found.get(contact.id.key);
+    if (!(lifetimeMs > 0) || (known !== undefined && !this.#isNewer(meta, lifetimeMs, known))) return;
+    this.#found.set(contact.id.key, { contact, meta: copyBytes(meta), lifetimeMs });
+  }
+
+  /** Of two that name the same provider, the one that lives longer is the newer, unless the rules know better. */
+  #isNewer(meta: Uint8Array, lifetimeMs: number, known: Provider): boolean {
+    const order = this.#options.rules.newer(meta, known.meta);
+    return order > 0 || (!(order < 0) && lifetimeMs > known.lifetimeMs);
   }
 }

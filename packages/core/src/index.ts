@@ -84,7 +84,13 @@ export {
   receiveFairly,
 } from "./polled-loop.ts";
 export * from "./protocol.ts";
-export { type Announcement, maxProviderMetaBytes, minProviderLifetimeMs, type Provider } from "./provider.ts";
+export {
+  type Announcement,
+  maxProviderMetaBytes,
+  minProviderLifetimeMs,
+  type Provider,
+  type ProviderValidator,
+} from "./provider.ts";
 export type {
   Cursor,
   DhtRecord,

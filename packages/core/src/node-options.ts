@@ -8,6 +8,7 @@ import { MemoryRecordStore } from "./memory-record-store.ts";
 import { NodeId } from "./node-id.ts";
 import { limitSpecs, type NodeLimits, resolveLimits } from "./options.ts";
 import type { Protocol } from "./protocol.ts";
+import type { ProviderValidator } from "./provider.ts";
 import { RandomSource } from "./random-source.ts";
 import type { RecordStore, RecordValidator, Sha256 } from "./record.ts";
 import { nativeProtocol } from "./wire/native-protocol.ts";
@@ -25,6 +26,8 @@ export interface NodeOptions {
   readonly store?: RecordStore;
   /** Record types beside `immutable` and `open`, by name. */
   readonly validators?: Readonly<Record<string, RecordValidator>>;
+  /** What is demanded of providers' metadata; nothing by default. */
+  readonly providerValidator?: ProviderValidator;
   /** A `client` asks and is answered, but stands in no table and stores nothing for others. Default `server`. */
   readonly mode?: "server" | "client";
   /**
@@ -36,7 +39,9 @@ export interface NodeOptions {
 }
 
 /** `addresses`, `protocol` and `random` no longer throw; the secrets of write tokens come from `secrets`, which does. */
-export interface ResolvedNodeOptions extends Required<Omit<NodeOptions, "limits" | "random">> {
+export interface ResolvedNodeOptions
+  extends Required<Omit<NodeOptions, "limits" | "random" | "providerValidator">> {
+  readonly providerValidator: ProviderValidator | undefined;
   readonly random: RandomSource;
   readonly secrets: NodeOptions["random"];
   readonly limits: NodeLimits;
@@ -65,6 +70,13 @@ export function resolveNodeOptions(given: NodeOptions, reporter: Reporter): Reso
     `a NodeId of ${protocol.idBytes} bytes`,
   );
   const store = given.store ?? memoryStore(limits);
+  const { providerValidator } = given;
+  demand(
+    providerValidator === undefined || typeof providerValidator.validate === "function",
+    "providerValidator",
+    providerValidator,
+    "a ProviderValidator",
+  );
   return Object.freeze({
     id,
     random: new RandomSource(random, reporter),
@@ -74,6 +86,7 @@ export function resolveNodeOptions(given: NodeOptions, reporter: Reporter): Reso
     protocol,
     store,
     validators,
+    providerValidator,
     mode,
     padRequests,
     limits,

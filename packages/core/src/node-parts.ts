@@ -25,6 +25,7 @@ import { PluginTimers } from "./plugin-timers.ts";
 import type { Protocol } from "./protocol.ts";
 import { ProviderAnswers } from "./provider-answers.ts";
 import { ProviderKeeper } from "./provider-keeper.ts";
+import { ProviderRules } from "./provider-rules.ts";
 import { Queries } from "./queries.ts";
 import type { RandomSource } from "./random-source.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -56,6 +57,7 @@ export class NodeParts {
   readonly types: RecordTypes;
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
+  readonly providerRules: ProviderRules;
   readonly providers: ProviderKeeper;
   readonly health: NetworkHealth;
   readonly history: PeerHistory;
@@ -79,7 +81,7 @@ export class NodeParts {
 
   /** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
   constructor(given: NodeOptions) {
-    const { validators, secrets, ...options } = resolveNodeOptions(given, this);
+    const { validators, providerValidator, secrets, ...options } = resolveNodeOptions(given, this);
     const { id, limits, sha256, mode } = options;
     this.id = id;
     this.limits = limits;
@@ -93,6 +95,7 @@ export class NodeParts {
     this.events = new EventQueue(this);
     this.own = new OwnAddresses(id, this.isClient);
     this.types = new RecordTypes(this, validators);
+    this.providerRules = new ProviderRules(this, providerValidator);
     this.table = new RoutingTable(this);
     this.keeper = new RecordKeeper(this);
     this.providers = new ProviderKeeper(this);

@@ -7,11 +7,13 @@ import type { InstantMs, Path } from "./machine.ts";
 import type { RefusalReason, Request, RequestMessage, Response } from "./protocol.ts";
 import type { Provider } from "./provider.ts";
 import { type ProviderKeeper, providerBytes } from "./provider-keeper.ts";
+import type { ProviderRules } from "./provider-rules.ts";
 import type { RecordKey } from "./record.ts";
 import { maxContacts, maxMessageBytes, minContacts } from "./wire/messages.ts";
 
 export interface ProviderAnswersOptions {
   readonly providers: ProviderKeeper;
+  readonly providerRules: ProviderRules;
   /** What we ourselves announce under a key, while others can reach us. */
   readonly announcer: { provider(key: RecordKey): Provider | undefined };
   /** Who a message is from, as far as is known: a proven peer, else a host; `undefined`: exempt. */
@@ -53,6 +55,11 @@ export class ProviderAnswers {
     const isSeen = from.dialable && !client;
     const addresses = isSeen ? boundAddresses([from.remote, ...declared]) : declared;
     if (addresses.length === 0 && lifetimeMs !== 0) return "noAddress";
+    const { providerRules } = this.#options;
+    const isWithdrawal = lifetimeMs === 0;
+    if (!isWithdrawal && providerRules.faultOf(key, sender, meta) !== undefined) return "invalidRecord";
+    const longestMs = isWithdrawal ? 0 : providerRules.longestMs(meta);
+    if (!isWithdrawal && !(longestMs > 0)) return "expired";
     const origin = {
       host: this.#options.sourceOf(from),
       source: this.#options.groupOf(from.remote),
@@ -60,7 +67,7 @@ export class ProviderAnswers {
     };
     return this.#options.providers.accept(
       nowMs,
-      { key, contact: { id: sender, addresses }, lifetimeMs, meta },
+      { key, contact: { id: sender, addresses }, lifetimeMs: Math.min(lifetimeMs, longestMs), meta },
       origin,
     );
   }

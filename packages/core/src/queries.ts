@@ -24,6 +24,7 @@ import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { Protocol, RefusalReason, WireRecord } from "./protocol.ts";
 import { noCursor, type ProviderKeeper } from "./provider-keeper.ts";
+import type { ProviderRules } from "./provider-rules.ts";
 import { PutQuery } from "./put-query.ts";
 import type { Query } from "./query.ts";
 import { QueryPool } from "./query-pool.ts";
@@ -48,6 +49,7 @@ export interface QueriesOptions {
   readonly table: RoutingTable;
   readonly keeper: RecordKeeper;
   readonly providers: ProviderKeeper;
+  readonly providerRules: ProviderRules;
   readonly history: PeerHistory;
   readonly protocol: Pick<Protocol, "requests">;
   readonly events: EventQueue;
@@ -273,8 +275,9 @@ export class Queries implements AnnouncerQueries {
       self,
       limit,
       parallelism: resolved.parallelism,
-      longestMs: this.#options.limits.providerLifetimeMs,
+      rules: this.#options.providerRules,
       local,
+      onInvalid: (from) => this.#options.onMisbehaved(from, "invalidValue"),
     });
     return this.#begin(nowMs, query, resolved);
   }

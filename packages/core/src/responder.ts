@@ -200,6 +200,7 @@ export class Responder {
     if (from.peer === undefined && !this.#isToken(nowMs, from, body.key, body.token))
       return this.#refusal("badToken");
     const refusal = providerAnswers.add(nowMs, message, body, from);
+    if (refusal === "invalidRecord") this.#options.onMisbehaved(from, "invalidValue");
     return refusal === undefined ? stored : this.#refusal(refusal);
   }
 

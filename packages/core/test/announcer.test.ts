@@ -126,6 +126,8 @@ function setUp(): { announcer: Announcer; queries: Scripted; timers: TimerQueue 
     random: randomSource(5),
     queries,
     own: { canProvide: true, contact: undefined },
+    self: tinyId(0),
+    providerRules: { faultOf: () => undefined, longestMs: () => limits.providerLifetimeMs },
   });
   return { announcer, queries, timers };
 }

@@ -5,11 +5,14 @@ import type { Contact } from "../src/contact.ts";
 import type { QueryEnd, QueryResult } from "../src/events.ts";
 import { FindProvidersQuery } from "../src/find-providers-query.ts";
 import { Lookup } from "../src/lookup.ts";
+import type { Path } from "../src/machine.ts";
 import { NodeId } from "../src/node-id.ts";
 import type { RefusalReason, Request, Response, ResponseMessage } from "../src/protocol.ts";
-import type { Provider } from "../src/provider.ts";
+import type { Provider, ProviderValidator } from "../src/provider.ts";
+import { ProviderRules } from "../src/provider-rules.ts";
 import type { Asked } from "../src/query.ts";
 import { randomFrom } from "./model-network.ts";
+import { sha256 } from "./sha256.ts";
 import { contactOf, tinyId } from "./tiny-id.ts";
 
 type GetProviders = Extract<Request, { type: "getProviders" }>;
@@ -44,9 +47,16 @@ interface World {
 
 function queryFor(
   peers: readonly Contact[],
-  options: { limit?: number; local?: readonly Provider[]; results?: number; parallelism?: number } = {},
+  options: {
+    limit?: number;
+    local?: readonly Provider[];
+    results?: number;
+    parallelism?: number;
+    validator?: ProviderValidator;
+    onInvalid?: (from: Path) => void;
+  } = {},
 ): FindProvidersQuery {
-  const { limit = 100, local = [], results = 8, parallelism = 3 } = options;
+  const { limit = 100, local = [], results = 8, parallelism = 3, onInvalid = () => undefined } = options;
   const walk = new Lookup({
     target: key,
     self: tinyId(255),
@@ -59,7 +69,18 @@ function queryFor(
   });
   walk.addSeeds(peers);
   const self = providerId(60_000);
-  return new FindProvidersQuery({ walk, key, self, limit, parallelism, longestMs: 5_000, local });
+  const rules = new ProviderRules(
+    {
+      sha256,
+      limits: { providerLifetimeMs: 5_000 },
+      unixMs: () => undefined,
+      report: (error) => {
+        throw error;
+      },
+    },
+    options.validator,
+  );
+  return new FindProvidersQuery({ walk, key, self, limit, parallelism, rules, local, onInvalid });
 }
 
 /** Runs a query to its end; each peer is asked and answers in the order that `pick` says. */
@@ -110,7 +131,11 @@ function report(query: FindProvidersQuery, asked: Asked, answer: Answer): void {
   else if (answer === "overdue") {
     query.onSlow(asked);
     query.onOverdue(asked);
-  } else query.onResponse(0, asked, responseOf(asked.to as Contact, answer));
+  } else query.onResponse(0, asked, responseOf(asked.to as Contact, answer), pathOf(asked));
+}
+
+function pathOf({ to }: Asked): Path {
+  return { remote: (to as Contact).addresses[0] as Path["remote"], dialable: true };
 }
 
 function responseOf(peer: Contact, body: Response): ResponseMessage {
@@ -214,6 +239,77 @@ describe("a search for providers", () => {
       [1, 2],
       [1, 2],
     ]);
+  });
+});
+
+describe("where the network has rules for providers", () => {
+  /** Metadata are a version, and 0 is invalid; what lives for 7 s is over. */
+  const validator: ProviderValidator = {
+    validate: (_key, _provider, [version]) => (version === 0 ? "version 0" : undefined),
+    lifetimeMs: ([version]) => (version === 7 ? 0 : undefined),
+    select: ([a = 0], [b = 0]) => a - b,
+  };
+  const versions = (...given: number[]): Provider[] =>
+    given.map((version, i) => provider(i + 1, 1_000, Uint8Array.of(version)));
+  const peers = [1, 2].map((bits) => contactOf(tinyId(bits)));
+
+  it("those that they refuse are not found, and whoever names them is reported", () => {
+    const invalid: string[] = [];
+    const { result, end } = run(
+      peers,
+      (peer) => page(peer.id.equals(tinyId(1)) ? versions(3, 0, 5) : versions(3, 4), [1]),
+      { validator, onInvalid: ({ remote }) => invalid.push(remote.key) },
+    );
+    expect(end).toBe("converged");
+    expect(result().providers.map(({ meta }) => meta[0])).toEqual([3, 4]);
+    expect(new Set(invalid)).toEqual(new Set([peers[0]?.addresses[0]?.key]));
+    expect(invalid).toHaveLength(1);
+  });
+
+  it("what is over is not found, and nobody is reported", () => {
+    const { result } = run(peers, () => page(versions(3, 7)), {
+      validator,
+      onInvalid: () => {
+        throw new Error("reported");
+      },
+    });
+    expect(result().providers.map(({ meta }) => meta[0])).toEqual([3]);
+  });
+
+  it("of two that name the same provider they know the newer, whichever lives longer", () => {
+    const { result } = run(
+      peers,
+      (peer) =>
+        page([
+          provider(
+            1,
+            peer.id.equals(tinyId(1)) ? 4_000 : 1_000,
+            Uint8Array.of(peer.id.equals(tinyId(1)) ? 3 : 9),
+          ),
+        ]),
+      { validator },
+    );
+    expect(result().providers).toEqual([
+      expect.objectContaining({ meta: Uint8Array.of(9), lifetimeMs: 1_000 }),
+    ]);
+    const other = run(
+      peers,
+      (peer) =>
+        page([
+          provider(
+            1,
+            peer.id.equals(tinyId(1)) ? 1_000 : 4_000,
+            Uint8Array.of(peer.id.equals(tinyId(1)) ? 9 : 3),
+          ),
+        ]),
+      { validator },
+    );
+    expect(other.result().providers.map(({ meta }) => meta[0])).toEqual([9]);
+  });
+
+  it("those that we hold ourselves must pass too", () => {
+    const { result } = run([], () => "fails", { validator, local: versions(0) });
+    expect(result().providers).toEqual([]);
   });
 });
 

@@ -46,6 +46,7 @@ describe("the options of a node", () => {
     ["addresses", undefined, "AddressCodec"],
     ["mode", "auto", '"server" or "client"'],
     ["validators", { immutable: {} }, "validators.immutable"],
+    ["providerValidator", {}, "a ProviderValidator"],
   ];
   it.each(bad)("%s: %s is refused with the option, the value and what is allowed", (name, value, says) => {
     const error = errorOf(() => new KadNode(optionsWith({ [name]: value })));

@@ -1,14 +1,15 @@
 /** A holder's side of the requests about providers, as a stranger meets it. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Contact, NodeId, Provider, Request, Response } from "../src/index.ts";
+import type { Contact, NodeId, Provider, ProviderValidator, Request, Response } from "../src/index.ts";
 import { nativeProtocol } from "../src/index.ts";
 import { MemoryRecordStore } from "../src/memory-record-store.ts";
 import { defaultLimits } from "../src/options.ts";
 import { ProviderAnswers } from "../src/provider-answers.ts";
 import { noCursor, ProviderKeeper } from "../src/provider-keeper.ts";
+import { ProviderRules } from "../src/provider-rules.ts";
 import { TimerQueue } from "../src/timers.ts";
-import { randomSource } from "./pair.ts";
+import { randomSource, sha256 } from "./pair.ts";
 import { numbered, type SaidRequest, type Sent, Stage, type Stranger } from "./stage.ts";
 
 const key = numbered(1_000);
@@ -42,6 +43,59 @@ const idsOf = (providers: readonly Provider[]): string[] =>
   providers.map(({ contact }) => contact.id.toHex());
 const stored = { type: "stored" };
 const refused = (reason: string): unknown => ({ type: "refused", reason });
+
+describe("a holder whose network has rules for providers", () => {
+  /** The first byte says whose they are, the second how long they live, in seconds. */
+  const providerValidator: ProviderValidator = {
+    validate: (_key, provider, given) =>
+      given[0] === provider.toBytes()[31] ? undefined : "of somebody else",
+    lifetimeMs: (given) => (given[1] as number) * 1_000,
+  };
+  const metaOf = (stranger: Stranger, seconds: number) =>
+    Uint8Array.of(stranger.id.toBytes()[31] as number, seconds);
+
+  it("takes what passes, for as long as it says", () => {
+    const stage = new Stage({ providerValidator });
+    const provider = stage.stranger(1);
+    expect(announce(stage, provider, { meta: metaOf(provider, 5) })).toEqual(stored);
+    expect(ask(stage, stage.stranger(2)).providers[0]?.lifetimeMs).toBe(5_000);
+    expect(announce(stage, provider, { meta: metaOf(provider, 200), lifetimeMs: 7_000 })).toEqual(stored);
+    expect(ask(stage, stage.stranger(2)).providers[0]?.lifetimeMs).toBe(7_000);
+  });
+
+  it("refuses what does not, as misbehaviour, and what is over, which is none", () => {
+    const stage = new Stage({ providerValidator });
+    const [provider, other] = [stage.stranger(1), stage.stranger(2)];
+    expect(announce(stage, provider, { meta: metaOf(other, 5) })).toEqual(refused("invalidRecord"));
+    expect(stage.node.stats().misbehaviour.invalidValue).toBe(1);
+    expect(announce(stage, provider, { meta: metaOf(provider, 0) })).toEqual(refused("expired"));
+    expect(stage.node.stats().misbehaviour.invalidValue).toBe(1);
+    expect(ask(stage, other).providers).toEqual([]);
+  });
+
+  it("lets everybody withdraw without them", () => {
+    const stage = new Stage({ providerValidator });
+    const provider = stage.stranger(1);
+    announce(stage, provider, { meta: metaOf(provider, 5) });
+    expect(announce(stage, provider, { lifetimeMs: 0, meta: new Uint8Array(0) })).toEqual(stored);
+    expect(ask(stage, stage.stranger(2)).providers).toEqual([]);
+  });
+
+  it("holds itself to them", () => {
+    const stage = new Stage({ providerValidator });
+    const announceOwn = (given: Uint8Array) => () => stage.node.announce(stage.nowMs, key, { meta: given });
+    expect(announceOwn(Uint8Array.of(77, 5))).toThrow(
+      expect.objectContaining({ code: "invalidRecord", message: "meta: of somebody else" }),
+    );
+    const own = stage.node.id.toBytes()[31] as number;
+    expect(announceOwn(Uint8Array.of(own, 0))).toThrow(
+      expect.objectContaining({ message: "meta: they say of themselves that they are over" }),
+    );
+    expect(stage.node.stats().gauges.ownProviders.used).toBe(0);
+    announceOwn(Uint8Array.of(own, 5))();
+    expect(stage.node.stats().gauges.ownProviders.used).toBe(1);
+  });
+});
 
 describe("a holder takes a provider", () => {
   it("at the address where it was seen, and names it to others until its lifetime ends", () => {
@@ -299,6 +353,10 @@ describe("an answer on any wire", () => {
         });
         const answers = new ProviderAnswers({
           providers: keeper,
+          providerRules: new ProviderRules(
+            { sha256, limits: defaultLimits, unixMs: () => undefined, report: () => undefined },
+            undefined,
+          ),
           announcer: { provider: () => undefined },
           sourceOf: () => undefined,
           groupOf: () => undefined,
