@@ -43,7 +43,7 @@ export interface ValidationContext {
  * throw on any of them and must not call the node.
  */
 export interface RecordValidator {
-  /** The type's byte on the wire, 1 to 255: 1 is `immutable`, 2 `open`, 3 to 31 are reserved. */
+  /** The type's byte on the wire, 1 to 255: 1 is `immutable`, 2 `open`, 3 `mutable` of `@kad/crypto`, 4 to 31 are reserved. */
   readonly code: number;
   /** Largest body in bytes; refused before `validate` sees it. */
   readonly maxBodyBytes: number;

@@ -15,6 +15,17 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
+/** The caller has made sure that eight bytes are there. Exact up to 2^53 − 1; larger numbers come out as 2^53 or more. */
+export function readU64(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) * 2 ** 32 + readU32(bytes, at + 4);
+}
+
+/** A whole number from 0 to 2^53 − 1. */
+export function writeU64(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, Math.floor(value / 2 ** 32));
+  writeU32(bytes, at + 4, value % 2 ** 32);
+}
+
 /** Whether codes are equal, in a time that does not depend on where they differ. The lengths are no secret. */
 export function equalCodes(a: Uint8Array, b: Uint8Array): boolean {
   let or = a.length ^ b.length;

@@ -22,6 +22,21 @@ export { Network, NetworkKey } from "./network.ts";
 export { nobleProvider } from "./noble-provider.ts";
 export type { Policy } from "./policy.ts";
 export type { CryptoProvider, Ed25519KeyPair, RandomSource, X25519KeyPair } from "./provider.ts";
+export {
+  type MutableContent,
+  type MutableRecord,
+  MutableRecords,
+  maxMutableValueBytes,
+  maxSaltBytes,
+} from "./records/mutable-records.ts";
+export type { SignatureOptions } from "./records/signatures.ts";
+export {
+  maxSignedMetaBytes,
+  type ProviderStatement,
+  type SignedProvider,
+  SignedProviders,
+  type SignedProvidersOptions,
+} from "./records/signed-providers.ts";
 export { secure } from "./secure.ts";
 export type { StreamLimits } from "./streams/limits.ts";
 export type { StreamEnd, StreamGauge, StreamRefusal, StreamStats } from "./streams/stats.ts";
