@@ -255,29 +255,29 @@ describe("where the network has rules for providers", () => {
 
   it("those that they refuse are not found, and whoever names them is reported", () => {
     const invalid: string[] = [];
-    const { result, end } = run(
+    const world = run(
       peers,
       (peer) => page(peer.id.equals(tinyId(1)) ? versions(3, 0, 5) : versions(3, 4), [1]),
       { validator, onInvalid: ({ remote }) => invalid.push(remote.key) },
     );
-    expect(end).toBe("converged");
-    expect(result().providers.map(({ meta }) => meta[0])).toEqual([3, 4]);
+    expect(world.end).toBe("converged");
+    expect(world.result().providers.map(({ meta }) => meta[0])).toEqual([3, 4]);
     expect(new Set(invalid)).toEqual(new Set([peers[0]?.addresses[0]?.key]));
     expect(invalid).toHaveLength(1);
   });
 
   it("what is over is not found, and nobody is reported", () => {
-    const { result } = run(peers, () => page(versions(3, 7)), {
+    const world = run(peers, () => page(versions(3, 7)), {
       validator,
       onInvalid: () => {
         throw new Error("reported");
       },
     });
-    expect(result().providers.map(({ meta }) => meta[0])).toEqual([3]);
+    expect(world.result().providers.map(({ meta }) => meta[0])).toEqual([3]);
   });
 
   it("of two that name the same provider they know the newer, whichever lives longer", () => {
-    const { result } = run(
+    const world = run(
       peers,
       (peer) =>
         page([
@@ -289,7 +289,7 @@ describe("where the network has rules for providers", () => {
         ]),
       { validator },
     );
-    expect(result().providers).toEqual([
+    expect(world.result().providers).toEqual([
       expect.objectContaining({ meta: Uint8Array.of(9), lifetimeMs: 1_000 }),
     ]);
     const other = run(
@@ -308,8 +308,8 @@ describe("where the network has rules for providers", () => {
   });
 
   it("those that we hold ourselves must pass too", () => {
-    const { result } = run([], () => "fails", { validator, local: versions(0) });
-    expect(result().providers).toEqual([]);
+    const world = run([], () => "fails", { validator, local: versions(0) });
+    expect(world.result().providers).toEqual([]);
   });
 });
 

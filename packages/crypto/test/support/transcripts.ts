@@ -20,7 +20,7 @@ export type Role = "initiator" | "responder";
 /** Whose implementation either side has: the bytes must be the same for all. */
 export type Providers = Readonly<Record<Role, CryptoProvider>>;
 
-export interface SideVector {
+interface SideVector {
   readonly identitySeed: string;
   readonly publicKey: string;
   readonly id: string;
@@ -31,7 +31,7 @@ export interface SideVector {
   readonly ephemeralKey: string;
 }
 
-export interface NetworkVector {
+interface NetworkVector {
   readonly name: string;
   readonly key: string | null;
   readonly tag: string;
@@ -46,7 +46,7 @@ interface Transcript {
   readonly responder: SideVector;
 }
 
-export interface DatagramVector {
+interface DatagramVector {
   readonly from: Role;
   /** Where it is sent from, and to. */
   readonly source: string;
@@ -159,7 +159,7 @@ function describeSide(provider: CryptoProvider, role: Role, credentials: Credent
  * A request in HANDSHAKE and its answer in ACCEPT, DATA both ways, a move of the initiator, and the close; at last DATA of
  * no session, which in a private network has no answer.
  */
-export function datagramTranscript(providers: Providers, isPrivate: boolean): DatagramTranscript {
+function datagramTranscript(providers: Providers, isPrivate: boolean): DatagramTranscript {
   const network = new ChannelNetwork();
   const add = (role: Role, url: string): Peer => {
     const { cid, token } = seedsOf(role);
@@ -220,7 +220,7 @@ export function datagramTranscript(providers: Providers, isPrivate: boolean): Da
 }
 
 /** The handshake, messages both ways, and the close. */
-export function streamTranscript(providers: Providers, isPrivate: boolean): StreamTranscript {
+function streamTranscript(providers: Providers, isPrivate: boolean): StreamTranscript {
   const network = new StreamNetwork();
   const add = (role: Role) =>
     network.add(role, {
@@ -254,7 +254,7 @@ export function streamTranscript(providers: Providers, isPrivate: boolean): Stre
 }
 
 /** One record of each kind, and one under each option. */
-export function recordVectors(provider: CryptoProvider): object {
+function recordVectors(provider: CryptoProvider): object {
   const addresses = new AddressTable();
   const network = new Network(provider, networkName);
   const identity = SeedIdentity.fromSeed(provider, bytesOf("owner", 32));
