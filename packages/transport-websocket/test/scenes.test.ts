@@ -17,9 +17,11 @@ import {
   type StreamTransport,
 } from "./endpoint.ts";
 import { type RawClient, rawTcp, rawWebSocket } from "./raw-client.ts";
+import { uwsRuns, whyNoUws } from "./uws.ts";
 
 interface Kind {
   readonly title: string;
+  readonly isUws?: boolean;
   readonly listen: (limits?: Partial<ConnectionLimits>) => StreamTransport;
   readonly client: () => StreamTransport;
   readonly raw: (url: string) => Promise<RawClient>;
@@ -40,6 +42,7 @@ const kinds: readonly Kind[] = [
   },
   {
     title: "WebSocket on uWebSockets.js",
+    isUws: true,
     listen: (limits = {}) => uwsWebSocket({ listen: "ws://127.0.0.1:0", limits }),
     client: () => webSocket(),
     raw: rawWebSocket,
@@ -81,7 +84,11 @@ function askRaw(client: RawClient, message: Uint8Array): Promise<Uint8Array> {
   });
 }
 
-describe.each(kinds)("a server on $title", ({ listen, client, raw }) => {
+const isTried = ({ isUws }: Kind): boolean => uwsRuns || !isUws;
+
+if (!uwsRuns) it(`uWebSockets.js plays no scene ${whyNoUws}`, (context) => context.skip(whyNoUws));
+
+describe.each(kinds.filter(isTried))("a server on $title", ({ listen, client, raw }) => {
   let before: string[] = [];
   const timers = new OwnTimers();
 

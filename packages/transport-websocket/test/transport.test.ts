@@ -4,6 +4,7 @@ import { describe, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { webSocket } from "../src/index.ts";
 import { webSocket as uwsWebSocket } from "../src/uws/index.ts";
+import { uwsRuns, whyNoUws } from "./uws.ts";
 
 /** Accepts, and never reads. */
 async function stalled() {
@@ -37,4 +38,5 @@ const make =
 
 const runner = { describe, it };
 transportSuite(make(webSocket), { name: "WebSocket on ws", runner });
-transportSuite(make(uwsWebSocket), { name: "WebSocket on uWebSockets.js", runner });
+if (uwsRuns) transportSuite(make(uwsWebSocket), { name: "WebSocket on uWebSockets.js", runner });
+else it(`uWebSockets.js is not tried ${whyNoUws}`, (context) => context.skip(whyNoUws));
