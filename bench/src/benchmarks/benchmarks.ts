@@ -6,6 +6,7 @@ import { concurrentBenchmark } from "./concurrent.ts";
 import { heapBenchmark } from "./heap.ts";
 import { lookupsBenchmark } from "./lookups.ts";
 import { loopBenchmark } from "./loop.ts";
+import { serveBenchmark } from "./serve.ts";
 import { streamsBenchmark } from "./streams.ts";
 import { tableBenchmark } from "./table.ts";
 
@@ -16,6 +17,7 @@ export const benchmarks: readonly Benchmark[] = [
   concurrentBenchmark,
   heapBenchmark,
   loopBenchmark,
+  serveBenchmark,
   streamsBenchmark,
   cliBenchmark,
 ];

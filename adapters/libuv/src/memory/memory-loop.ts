@@ -18,9 +18,9 @@ export interface MemoryWorld {
 
 export class MemoryLoop implements UvLoop {
   readonly address = 0;
-  readonly handles = new Set<MemoryHandle>();
+  readonly handles: Set<MemoryHandle> = new Set();
   /** Those with sends that are over: they say so in the next iteration. */
-  readonly pending = new Set<MemoryUdp>();
+  readonly pending: Set<MemoryUdp> = new Set();
   /** The newest first, as in libuv. */
   readonly closing: MemoryHandle[] = [];
   nowMs: number;

@@ -1,0 +1,136 @@
+/** How many requests of others one node answers for each second of CPU time, in each loop, and what that costs beside a bare echo. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { UnavailableError } from "@kad/native";
+import { posixUdp } from "@kad/transport-udp/posix";
+import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
+import { answerBytes, type Kind, requests } from "../serve/requests.ts";
+import { coreAlone, echo, node, type Server, type Way } from "../serve/servers.ts";
+import { Stopwatch } from "../stopwatch.ts";
+
+const ways: readonly Way[] = [
+  "dgram",
+  "posix, Node's loop",
+  "uv_udp_t",
+  "posix, libuv",
+  "posix, epoll",
+  "posix by hand",
+];
+
+const columns: readonly Column[] = [
+  { value: "perCpuSecond", heading: "answers per CPU second", digits: 0 },
+  { value: "us", heading: "CPU us each", digits: 2 },
+  { value: "perSecond", heading: "answers/s", digits: 0 },
+  { value: "perWait", heading: "in one turn", digits: 0, show: "median" },
+];
+
+/** Until the compiler has seen enough. */
+const warmShare = 0.5;
+/** For the load to start and to stop. */
+const slackMs = 2_000;
+
+export const serveBenchmark: Benchmark = {
+  name: "serve",
+  title: "Requests of others",
+  about: `One node with a full table is asked from outside, by another process that keeps 192 requests under way and is not
+measured: pings (43 bytes there and back) and finds (400 bytes there, 845 back with 20 contacts). CPU time of the process with the node, so
+answers per CPU second are what one core can do. *Echo*: the same calls and lengths without a node. *By hand*: the machine and the
+transport alone, called by forty lines. *Core alone*: the node without any socket.`,
+  rounds: ({ quick }) => (quick ? 1 : 5),
+  contestants: ({ quick }) => {
+    const forMs = quick ? 300 : 1_500;
+    const native = isNative();
+    const kinds = ["ping", "find"] as const;
+    return kinds.flatMap((kind): Parameters[] => [
+      ...(native ? (["dgram", "posix", "libuv"] as const) : []).map((on) => ({
+        what: "echo",
+        on,
+        kind,
+        forMs,
+      })),
+      ...ways.filter(() => native).map((on) => ({ what: "node", on, kind, forMs })),
+      { what: "core", on: "memory", kind, forMs },
+    ]);
+  },
+  measure,
+  columns: () => columns,
+};
+
+/** The load needs batches of system calls. */
+function isNative(): boolean {
+  try {
+    posixUdp();
+    return process.platform === "linux";
+  } catch (error) {
+    if (error instanceof UnavailableError) return false;
+    throw error;
+  }
+}
+
+async function measure(parameters: Parameters): Promise<readonly Row[]> {
+  const { what, on, kind, forMs } = parameters as unknown as {
+    what: string;
+    on: string;
+    kind: Kind;
+    forMs: number;
+  };
+  const table = kind === "ping" ? "pings" : "finds";
+  if (what === "core") return [{ table, row: "@kad/core alone", values: measureCore(kind, forMs) }];
+  const server = what === "echo" ? await echo(on as "dgram", kind) : await node(on as Way);
+  const values = await measureServer(server, kind, forMs);
+  await server.close();
+  return [{ table, row: what === "echo" ? `echo, ${on}` : `node, ${on}`, values }];
+}
+
+function measureCore(kind: Kind, forMs: number): Row["values"] {
+  const messages = requests(kind);
+  coreAlone(messages, forMs * warmShare);
+  const watch = new Stopwatch();
+  const { answered } = coreAlone(messages, forMs);
+  return figures(answered, watch.read().cpuMs, undefined, undefined);
+}
+
+async function measureServer(server: Server, kind: Kind, forMs: number): Promise<Row["values"]> {
+  const program = fileURLToPath(new URL("../serve/load.js", import.meta.url));
+  const totalMs = slackMs + forMs * (1 + warmShare);
+  const args = [program, String(server.port), kind, String(totalMs)];
+  const load = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(load, "close");
+  let output = "";
+  load.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const before = server.answered();
+  while (server.answered() === before) await server.run(50);
+  await server.run(forMs * warmShare);
+  const [first, firstWaits] = [server.answered(), server.waits?.() ?? 0];
+  const watch = new Stopwatch();
+  await server.run(forMs);
+  const { cpuMs, wallMs } = watch.read();
+  const answered = server.answered() - first;
+  const waits = (server.waits?.() ?? 0) - firstWaits;
+  load.kill("SIGINT"); // it has told nothing yet, but is not needed any more
+  await ended;
+  if (output !== "") check(JSON.parse(output) as { readonly bytes: number }, kind);
+  return figures(answered, cpuMs, wallMs, waits > 0 ? answered / waits : undefined);
+}
+
+function check({ bytes }: { readonly bytes: number }, kind: Kind): void {
+  if (bytes !== answerBytes[kind])
+    throw new Error(`an answer has ${bytes} bytes, and not ${answerBytes[kind]}`);
+}
+
+function figures(
+  answered: number,
+  cpuMs: number,
+  wallMs: number | undefined,
+  perWait: number | undefined,
+): Row["values"] {
+  return {
+    perCpuSecond: answered / (cpuMs / 1_000),
+    us: (cpuMs * 1_000) / answered,
+    perSecond: wallMs === undefined ? undefined : answered / (wallMs / 1_000),
+    perWait,
+  };
+}

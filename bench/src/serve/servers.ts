@@ -1,0 +1,251 @@
+/** What answers the load: bare echoes and nodes, each in its own loop. */
+import { createSocket } from "node:dgram";
+import { AddressTable, type Transmit } from "@kad/core";
+import { epollNode } from "@kad/loop-epoll";
+import { openUv, uvNode, uvUdp } from "@kad/loop-libuv";
+import { runNode } from "@kad/loop-node";
+import { udp } from "@kad/transport-udp";
+import { posixUdp, watchedByNode } from "@kad/transport-udp/posix";
+import { batch, Messages, RawSocket } from "./raw-socket.ts";
+import { answerBytes, type Kind, servedNode } from "./requests.ts";
+
+export interface Server {
+  readonly port: number;
+  /** Requests answered since the start. */
+  readonly answered: () => number;
+  /** Times that the loop has waited. */
+  readonly waits?: () => number;
+  /** Serves for so long. A loop that blocks returns nothing. */
+  readonly run: (forMs: number) => void | Promise<void>;
+  readonly close: () => void | Promise<void>;
+}
+
+export type Way =
+  | "dgram"
+  | "posix, epoll"
+  | "posix, Node's loop"
+  | "posix, libuv"
+  | "uv_udp_t"
+  | "posix by hand";
+
+const listen = "udp://127.0.0.1:0";
+/** A sum that the system would cap: a burst of the load fits into less. */
+const recvBufferBytes = 2 ** 20;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export async function echo(on: "dgram" | "posix" | "libuv", kind: Kind): Promise<Server> {
+  const answer = new Uint8Array(answerBytes[kind]).fill(1);
+  if (on === "dgram") return await echoOnDgram(answer);
+  return on === "posix" ? echoOnPosix(answer) : echoOnLibuv(answer);
+}
+
+async function echoOnDgram(answer: Uint8Array): Promise<Server> {
+  const socket = createSocket({
+    type: "udp4",
+    recvBufferSize: recvBufferBytes,
+    lookup: (host, _options, done) => done(null, host, 4),
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  let answered = 0;
+  socket.on("message", (_message, from) => {
+    answered++;
+    socket.send(answer, from.port, from.address);
+  });
+  return {
+    port: socket.address().port,
+    answered: () => answered,
+    run: pause,
+    close: () => void socket.close(),
+  };
+}
+
+function echoOnPosix({ length }: Uint8Array): Server {
+  const socket = new RawSocket();
+  const messages = new Messages(socket.native, batch, 2_048);
+  let answered = 0;
+  return {
+    port: socket.port,
+    answered: () => answered,
+    run(forMs) {
+      const untilMs = performance.now() + forMs;
+      while (performance.now() < untilMs) {
+        if (!socket.wait(100)) continue;
+        const received = socket.receive(messages, 0);
+        for (let slot = 0; slot < received; slot++) messages.answer(slot, length);
+        answered += Math.max(0, socket.send(messages, 0, received));
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+function echoOnLibuv(answer: Uint8Array): Server {
+  const uv = openUv();
+  const loop = uv.uv_loop_init();
+  const socket = uv.uv_udp_init(loop);
+  const address = new Uint8Array(32);
+  address.set([2, 0, 0, 0, 127, 0, 0, 1]);
+  uv.uv_udp_bind(socket, address, 0);
+  let answered = 0;
+  uv.uv_udp_recv_start(socket, (_nread, _bytes, from) => {
+    answered++;
+    uv.uv_udp_try_send(socket, answer, from);
+  });
+  const end = uv.uv_timer_init(loop);
+  return {
+    port: uv.uv_udp_getsockname(socket),
+    answered: () => answered,
+    run(forMs) {
+      uv.uv_update_time(loop);
+      uv.uv_timer_start(end, () => uv.uv_stop(loop), forMs, 0);
+      uv.uv_run(loop, "default");
+    },
+    close() {
+      for (const handle of [socket, end]) uv.uv_close(handle);
+      uv.uv_run(loop, "nowait");
+      uv.uv_loop_close(loop);
+    },
+  };
+}
+
+export async function node(way: Way): Promise<Server> {
+  const { machine, addresses } = servedNode(performance.now());
+  const answered = (): number => machine.stats().requestsReceived;
+  const portOf = (key: string | undefined): number => addresses.parse(key ?? "").port;
+  const report = (error: unknown): never => {
+    throw error;
+  };
+  const common = { machine, addresses, report };
+  switch (way) {
+    case "dgram":
+    case "posix, Node's loop": {
+      const options = { listen, recvBufferBytes };
+      const transport = way === "dgram" ? udp(options) : watchedByNode(posixUdp(options));
+      const running = await runNode({ ...common, transports: [transport] });
+      const port = portOf(running.router.localAddresses[0]?.key);
+      return { port, answered, run: pause, close: () => running.close() };
+    }
+    case "posix, epoll": {
+      const running = epollNode({ ...common, transports: [posixUdp({ listen, recvBufferBytes })] });
+      return {
+        port: portOf(running.router.localAddresses[0]?.key),
+        answered,
+        waits: () => running.stats().waits,
+        run(forMs) {
+          const untilMs = performance.now() + forMs;
+          while (performance.now() < untilMs) running.wait(100);
+        },
+        close: () => running.close(),
+      };
+    }
+    case "posix, libuv":
+    case "uv_udp_t": {
+      const binding = openUv();
+      const loop = binding.uv_loop_init();
+      const transport = way === "uv_udp_t" ? uvUdp({ listen }) : posixUdp({ listen, recvBufferBytes });
+      const running = uvNode({ ...common, transports: [transport], binding, loop });
+      const end = binding.uv_timer_init(loop);
+      return {
+        port: portOf(running.router.localAddresses[0]?.key),
+        answered,
+        run(forMs) {
+          binding.uv_update_time(loop);
+          binding.uv_timer_start(end, () => binding.uv_stop(loop), forMs, 0);
+          binding.uv_run(loop, "default");
+        },
+        close() {
+          binding.uv_close(end);
+          running.close();
+          for (let i = 0; i < 3; i++) binding.uv_run(loop, "nowait");
+          binding.uv_loop_close(loop);
+        },
+      };
+    }
+    case "posix by hand":
+      return byHand();
+  }
+}
+
+/** The machine and the transport, and between them the least that a correct loop does: no driver, no router, no adapter. */
+function byHand(): Server {
+  const { machine, addresses } = servedNode(performance.now());
+  const transport = posixUdp({ listen, recvBufferBytes });
+  addresses.setLink("udp4", { link: 1, maxBytes: transport.maxBytes });
+  let nowMs = performance.now();
+  const nothing = (): void => undefined;
+  transport.open(
+    {
+      message: (from, bytes) => machine.handleNetworkEvent(nowMs, { type: "message", from, bytes }),
+      deferred: nothing,
+      sent: nothing,
+      sendFailed: (to, tag, reason) =>
+        machine.handleNetworkEvent(nowMs, {
+          type: "sendFailed",
+          to,
+          reason,
+          ...(tag !== undefined && { tag }),
+        }),
+      flow: nothing,
+      addressesChanged: nothing,
+      report: nothing,
+    },
+    addresses,
+  );
+  machine.handleNetworkEvent(nowMs, { type: "addressesChanged", addresses: transport.localAddresses });
+  const waiter = new RawSocket(); // for its poll(2)
+  const { native } = waiter;
+  const entry = native.allocate(8, "an entry for poll(2)");
+  const poll = native.func("int poll(uintptr_t entries, unsigned long n, int timeout)");
+  const [socket] = transport.sockets;
+  if (socket === undefined) throw new Error("the transport has no socket");
+  entry.u32[0] = socket.fd;
+  entry.u32[1] = 1;
+  const scratch = new Uint8Array(1_200);
+  const send = (): Transmit | undefined => machine.pollTransmit(nowMs, scratch);
+  return {
+    port: addresses.parse(transport.localAddresses[0]?.key ?? "").port,
+    answered: () => machine.stats().requestsReceived,
+    run(forMs) {
+      const untilMs = performance.now() + forMs;
+      while (nowMs < untilMs) {
+        const atMs = machine.nextDeadline()?.atMs ?? nowMs + 100;
+        poll(entry.address, 1, Math.max(0, Math.min(100, Math.ceil(atMs - nowMs))));
+        nowMs = performance.now();
+        socket.receive(256);
+        machine.handleTimeout(nowMs);
+        for (let transmit = send(); transmit !== undefined; transmit = send()) {
+          transport.send(transmit, scratch.subarray(0, transmit.length));
+        }
+        while (machine.pollEvent() !== undefined);
+        transport.flush();
+      }
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** What core alone takes: requests by hand, answers into a buffer. */
+export function coreAlone(messages: readonly Uint8Array[], forMs: number): { answered: number } {
+  const { machine } = servedNode(0);
+  const addresses = new AddressTable();
+  addresses.setLink("udp4", { link: 1, maxBytes: 1_200 });
+  const from = { remote: addresses.parse("udp://127.0.0.1:5000"), dialable: true };
+  const scratch = new Uint8Array(1_200);
+  const untilMs = performance.now() + forMs;
+  let nowMs = 1;
+  let answered = 0;
+  for (let i = 0; ; ) {
+    if (performance.now() > untilMs) return { answered };
+    nowMs += 0.1;
+    for (const end = i + batch; i < end; i++) {
+      const bytes = messages[i % messages.length] as Uint8Array;
+      machine.handleNetworkEvent(nowMs, { type: "message", from, bytes });
+    }
+    while (machine.pollTransmit(nowMs, scratch) !== undefined) answered++;
+    while (machine.pollEvent() !== undefined);
+    machine.nextDeadline();
+  }
+}
