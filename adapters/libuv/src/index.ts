@@ -18,4 +18,4 @@ export {
 } from "./uv-binding.ts";
 export { UvHandles } from "./uv-handles.ts";
 export { UvNode, type UvNodeOptions, uvNode } from "./uv-node.ts";
-export { type UvTransport, type UvUdpOptions, UvUdpTransport, uvUdp } from "./uv-udp.ts";
+export { type UvTransport, type UvUdpKind, type UvUdpOptions, UvUdpTransport, uvUdp } from "./uv-udp.ts";

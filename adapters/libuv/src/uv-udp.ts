@@ -40,11 +40,12 @@ export interface UvTransport extends Transport {
   joinLoop(handles: UvHandles): void;
 }
 
-type Kind = "udp4" | "udp6";
+/** The kinds of address that UDP carries. */
+export type UvUdpKind = "udp4" | "udp6";
 
 interface Socket {
   readonly udp: UvUdp;
-  readonly kind: Kind;
+  readonly kind: UvUdpKind;
   readonly isLoopback: boolean;
   /** `undefined`: every address. */
   readonly local: SocketAddress | undefined;
@@ -62,14 +63,14 @@ export function uvUdp(options: UvUdpOptions = {}): UvUdpTransport {
 
 /** See {@link Transport}. */
 export class UvUdpTransport implements UvTransport {
-  readonly kinds: readonly Kind[];
+  readonly kinds: readonly UvUdpKind[];
   readonly maxBytes: number = maxDatagramBytes;
   readonly #listen: readonly string[];
   readonly #announce: readonly string[] | undefined;
   readonly #maxQueued: number;
   readonly #layout = sockaddrLayout();
   readonly #to = new Uint8Array(sockaddrStride);
-  readonly #fullKinds = new Set<Kind>();
+  readonly #fullKinds = new Set<UvUdpKind>();
   #handles: UvHandles | undefined;
   #sockets: readonly Socket[] = [];
   #sink: TransportSink | undefined;
@@ -265,7 +266,7 @@ export class UvUdpTransport implements UvTransport {
   }
 
   /** The socket that the peer's message came in by; else one that can reach the peer. */
-  #socketFor(kind: Kind, to: SocketAddress, local: Address | undefined): Socket | undefined {
+  #socketFor(kind: UvUdpKind, to: SocketAddress, local: Address | undefined): Socket | undefined {
     const sockets =
       this.#sockets.length === 1 ? this.#sockets : this.#sockets.filter((one) => one.kind === kind);
     if (sockets.length <= 1) return sockets[0]?.kind === kind ? sockets[0] : undefined;
@@ -287,7 +288,7 @@ function checkUrls(option: string, given: string | readonly string[]): readonly 
   return urls;
 }
 
-function kindOf(address: SocketAddress): Kind {
+function kindOf(address: SocketAddress): UvUdpKind {
   return address.family === 6 ? "udp6" : "udp4";
 }
 

@@ -9,7 +9,9 @@ import { type MemoryHandle, MemoryPhase, MemoryTimer, type MemoryUdp } from "./m
 
 /** What a loop needs of the world around it. */
 export interface MemoryWorld {
-  nowMs: number;
+  nowMs(): number;
+  /** Time passes up to here, unless it is later already. */
+  waitUntil(atMs: number): void;
   /** Calls whoever is ready on this loop, in the order in which they have become so. `false`: nobody was. */
   poll(loop: MemoryLoop): boolean;
   /** Runs a callback; what it throws is kept until `uv_run` is over. */
@@ -32,7 +34,7 @@ export class MemoryLoop implements UvLoop {
 
   constructor(world: MemoryWorld) {
     this.#world = world;
-    this.nowMs = Math.floor(world.nowMs);
+    this.nowMs = Math.floor(world.nowMs());
   }
 
   get isAlive(): boolean {
@@ -43,7 +45,7 @@ export class MemoryLoop implements UvLoop {
   }
 
   updateTime(): void {
-    this.nowMs = Math.floor(this.#world.nowMs);
+    this.nowMs = Math.floor(this.#world.nowMs());
   }
 
   startTimer(timer: MemoryTimer, timeoutMs: number, repeatMs: number): void {
@@ -101,7 +103,7 @@ export class MemoryLoop implements UvLoop {
     if (this.#world.poll(this) || timeoutMs === 0) return;
     if (timeoutMs === undefined)
       throw new Error("uv_run would wait for ever: nothing is ready, and no timer is started");
-    this.#world.nowMs = Math.max(this.#world.nowMs, this.nowMs + timeoutMs);
+    this.#world.waitUntil(this.nowMs + timeoutMs);
     this.updateTime();
     this.#world.poll(this);
   }

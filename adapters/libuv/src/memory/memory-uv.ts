@@ -48,9 +48,17 @@ const datagramMs = 0.01;
 /** One call reads no more, so that others have their turn. */
 const maxReads = 32;
 
-export class MemoryUv implements UvBinding, MemoryWorld {
+export class MemoryUv implements UvBinding {
   /** Milliseconds of the clock that all loops read; fractions are allowed. */
   nowMs = 1_000;
+  readonly #world: MemoryWorld = {
+    nowMs: () => this.nowMs,
+    waitUntil: (atMs) => {
+      this.nowMs = Math.max(this.nowMs, atMs);
+    },
+    poll: (loop) => this.#poll(loop),
+    call: (callback) => this.#call(callback),
+  };
   readonly #network = new MemoryNetwork((udp) => this.#ready.add(udp));
   /** What each made-up descriptor is ready for. */
   readonly #descriptors = new Map<number, number>();
@@ -99,7 +107,7 @@ export class MemoryUv implements UvBinding, MemoryWorld {
   }
 
   uv_loop_init(): UvLoop {
-    return new MemoryLoop(this);
+    return new MemoryLoop(this.#world);
   }
 
   uv_loop_close(loop: UvLoop): number {
@@ -299,17 +307,13 @@ export class MemoryUv implements UvBinding, MemoryWorld {
     return this.#own(handle).isReferenced;
   }
 
-  // What a loop asks of this world.
-
-  /** See {@link MemoryWorld}. */
-  poll(loop: MemoryLoop): boolean {
+  #poll(loop: MemoryLoop): boolean {
     const ready = [...this.#ready].filter((handle) => handle.loop === loop);
     for (const handle of ready) this.#serve(handle);
     return ready.length > 0;
   }
 
-  /** See {@link MemoryWorld}. */
-  call(callback: () => void): void {
+  #call(callback: () => void): void {
     try {
       callback();
     } catch (error) {
@@ -320,7 +324,7 @@ export class MemoryUv implements UvBinding, MemoryWorld {
   /** Who is still ready afterwards has to wait for the others first. */
   #serve(handle: MemoryHandle): void {
     if (!this.#ready.delete(handle)) return; // closed or stopped by one before
-    if (handle instanceof MemoryAsync && handle.onEvent !== undefined) this.call(handle.onEvent);
+    if (handle instanceof MemoryAsync && handle.onEvent !== undefined) this.#call(handle.onEvent);
     if (handle instanceof MemoryPoll) this.#servePoll(handle);
     if (handle instanceof MemoryUdp) this.#serveUdp(handle);
   }
@@ -329,7 +333,7 @@ export class MemoryUv implements UvBinding, MemoryWorld {
     const events = (this.#descriptors.get(poll.fd) ?? 0) & poll.events;
     const { onPoll } = poll;
     if (onPoll === undefined || events === 0) return;
-    this.call(() => onPoll(0, events));
+    this.#call(() => onPoll(0, events));
     this.#updatePoll(poll);
   }
 
@@ -346,7 +350,7 @@ export class MemoryUv implements UvBinding, MemoryWorld {
       const datagram = onReceive === undefined ? undefined : udp.inbox.shift();
       if (onReceive === undefined || datagram === undefined) return;
       this.nowMs += datagramMs;
-      this.call(() => onReceive(datagram.bytes.length, datagram.bytes, datagram.from, false));
+      this.#call(() => onReceive(datagram.bytes.length, datagram.bytes, datagram.from, false));
     }
     if (udp.onReceive !== undefined && udp.inbox.length > 0) this.#ready.add(udp);
   }

@@ -75,7 +75,7 @@ export class PosixUdpTransport implements PolledTransport {
   #dropped = 0;
   #closedCalls = { receive: 0, send: 0 };
 
-  /** Use {@link posixUdp}. */
+  /** Use {@link posixUdp}. @internal */
   constructor(options: UdpOptions, calls: SocketCalls) {
     this.#options = resolveUdpOptions(options);
     this.#calls = calls;
