@@ -95,13 +95,14 @@ describe("nodes that share a wire", () => {
     meet(other, protocol, 20);
     one.ping(30, { id: peer.id, addresses: [peer.address] });
     while (one.pollTransmit(30, new Uint8Array(1_200)) !== undefined);
-    for (let nowMs = 30; nowMs < 4_000; nowMs += 100) {
+    for (let nowMs = 30; nowMs < 1_500; nowMs += 100) {
       one.handleTimeout(nowMs);
       while (one.pollTransmit(nowMs, new Uint8Array(1_200)) !== undefined);
     }
-    expect(one.table.get(peer.id)).toMatchObject({ lastSeenMs: 10, failures: 1 });
+    expect(one.table.get(peer.id)?.lastSeenMs).toBe(10);
+    expect(one.table.get(peer.id)?.failures).toBeGreaterThan(0);
     expect(other.table.get(peer.id)).toMatchObject({ lastSeenMs: 20, failures: 0, addedAtMs: 20 });
-    one.close(4_000);
+    one.close(1_500);
     expect(other.table.size).toBe(1);
   });
 });
