@@ -77,10 +77,10 @@ export class DhtNode extends DhtEventTarget {
   readonly #stack: Stack;
   readonly #queries: QueryPromises;
   readonly #resolver: SeedResolver;
-  readonly #records: Records;
   #bootstrapper: Bootstrapper | undefined;
   /** What only some nodes need is made when it is first asked for: here and below. */
   #lifetimeMade: AbortController | undefined;
+  #recordsMade: Records | undefined;
   #peersMade: Peers | undefined;
   #filesMade: Files | undefined;
   #announcementsMade: Announcements | undefined;
@@ -93,12 +93,6 @@ export class DhtNode extends DhtEventTarget {
     this.#stack = stack;
     this.#queries = new QueryPromises(stack.running.driver, stack.machine);
     this.#resolver = new SeedResolver(stack.addresses);
-    this.#records = new Records({
-      run: (query, begin) => this.#query(query, begin),
-      commands: stack.machine,
-      minAccepted: options.minAccepted ?? createNodeDefaults.minAccepted,
-      queryTimeoutMs: stack.limits.queryTimeoutMs,
-    });
   }
 
   /** Aborts when the node closes. */
@@ -108,6 +102,17 @@ export class DhtNode extends DhtEventTarget {
       if (this.closed) this.#lifetimeMade.abort(new NodeClosed());
     }
     return this.#lifetimeMade.signal;
+  }
+
+  get #records(): Records {
+    const { machine, limits } = this.#stack;
+    this.#recordsMade ??= new Records({
+      run: (query, begin) => this.#query(query, begin),
+      commands: machine,
+      minAccepted: this.#options.minAccepted ?? createNodeDefaults.minAccepted,
+      queryTimeoutMs: limits.queryTimeoutMs,
+    });
+    return this.#recordsMade;
   }
 
   get #peers(): Peers {
