@@ -8,9 +8,15 @@
 import type { Contact } from "./contact.ts";
 import { compareDistance } from "./distance.ts";
 import { groupsOf, SubnetCounter } from "./diversity.ts";
-import { type Candidate, Lookup, type LookupOptions, type LookupStep } from "./lookup.ts";
+import { Lookup, type LookupOptions, type LookupStep } from "./lookup.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Walk } from "./walk.ts";
+
+interface Owner {
+  readonly path: Lookup;
+  /** Subnets that it is counted in. */
+  groups: readonly string[];
+}
 
 export class DisjointLookup implements Walk {
   readonly target: NodeId;
@@ -18,7 +24,7 @@ export class DisjointLookup implements Walk {
   readonly #options: LookupOptions;
   #results: number;
   /** Which path has asked a peer, by id. At most all candidates of all paths. */
-  readonly #owners = new Map<string, Lookup>();
+  readonly #owners = new Map<string, Owner>();
   /** Of those asked that have not failed. */
   readonly #subnets: SubnetCounter;
   #turn = 0;
@@ -79,8 +85,7 @@ export class DisjointLookup implements Walk {
   onFailure(id: NodeId): boolean {
     const path = this.#ownerOf(id);
     if (path === undefined || !path.onFailure(id)) return false;
-    const { contact } = path.candidate(id) as Candidate;
-    this.#subnets.remove(this.#groupsOf(contact));
+    this.#release(this.#owners.get(id.key) as Owner);
     return true;
   }
 
@@ -105,9 +110,11 @@ export class DisjointLookup implements Walk {
       if (step.type !== "ask") return step;
       const { id } = step.contact;
       const groups = this.#groupsOf(step.contact);
-      const isTaken = this.#owners.has(id.key);
+      const owner = this.#owners.get(id.key);
+      const isTaken = owner !== undefined && owner.path !== path;
+      if (owner !== undefined && !isTaken) this.#release(owner); // it is asked again, elsewhere
       if (!isTaken && this.#subnets.fits(groups)) {
-        this.#owners.set(id.key, path);
+        this.#owners.set(id.key, { path, groups });
         this.#subnets.add(groups);
         return step;
       }
@@ -116,11 +123,16 @@ export class DisjointLookup implements Walk {
     }
   }
 
+  #release(owner: Owner): void {
+    this.#subnets.remove(owner.groups);
+    owner.groups = [];
+  }
+
   #groupsOf({ addresses }: Contact): readonly string[] {
     return groupsOf(addresses, this.#options);
   }
 
   #ownerOf(id: NodeId): Lookup | undefined {
-    return this.#owners.get(id.key);
+    return this.#owners.get(id.key)?.path;
   }
 }

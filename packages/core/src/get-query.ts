@@ -65,6 +65,7 @@ export class GetQuery implements Query {
       reportContacts(this.#walk, peer, response);
       return;
     }
+    if (this.#holders.some(({ id }) => id.equals(peer.id))) return; // it was asked at two addresses
     const { record } = response.body;
     const verdict = record.key.equals(this.#options.key) ? this.#take(record) : "invalid";
     if (verdict === "invalid") {

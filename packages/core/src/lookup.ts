@@ -14,8 +14,9 @@
  * it on for ever.
  */
 import type { Address } from "./address.ts";
-import type { Contact } from "./contact.ts";
+import { boundAddresses, type Contact } from "./contact.ts";
 import { compareDistance } from "./distance.ts";
+import { groupsOf, SubnetCounter } from "./diversity.ts";
 import type { SkipReason } from "./explanation.ts";
 import type { NodeId } from "./node-id.ts";
 
@@ -40,11 +41,13 @@ export interface LookupOptions {
 
 /**
  * `unasked → asked → answered | failed`, where `slow` (it no longer takes a slot) and `overdue` (nobody waits for it any
- * more) may come between. Answers are taken in any of these.
+ * more) may come between. Answers are taken in any of these. A candidate that is overdue or has failed becomes `unasked`
+ * again, once, when others name it at an address where it was not asked: it has moved, or whoever named it first has lied.
  */
 export type CandidateState = "unasked" | "asked" | "slow" | "overdue" | "answered" | "failed";
 
 export interface Candidate {
+  /** The one that was asked last. */
   readonly contact: Contact;
   readonly state: CandidateState;
   /** 0 for those we knew ourselves, else one more than the peer that named it. */
@@ -53,7 +56,14 @@ export interface Candidate {
   readonly round: number;
 }
 
-type MutableCandidate = { -readonly [K in keyof Candidate]: Candidate[K] };
+type MutableCandidate = { -readonly [K in keyof Candidate]: Candidate[K] } & {
+  /** Requests that have not ended. */
+  pending: number;
+  /** Where others have named it since it was asked. */
+  elsewhere: readonly Address[] | undefined;
+  /** It has been asked there. */
+  isMoved: boolean;
+};
 
 export type LookupStep =
   | { readonly type: "ask"; readonly contact: Contact }
@@ -71,7 +81,8 @@ export class Lookup {
   /** Closest first. */
   readonly #candidates: MutableCandidate[] = [];
   readonly #byId = new Map<string, MutableCandidate>();
-  readonly #perSubnet = new Map<string, number>();
+  /** Of those that have not failed. */
+  readonly #subnets: SubnetCounter;
   #answered = 0;
   #asked = 0;
   /** In the state `asked`: inside their soft timeout, wherever they stand. */
@@ -87,6 +98,7 @@ export class Lookup {
     this.target = options.target;
     this.#options = options;
     this.#results = options.results;
+    this.#subnets = new SubnetCounter(options.maxPerSubnet);
   }
 
   get answered(): number {
@@ -179,6 +191,7 @@ export class Lookup {
   onResponse(id: NodeId, closer: readonly Contact[]): boolean {
     const candidate = this.#open(id);
     if (candidate === undefined) return false;
+    candidate.pending--;
     this.#leave(candidate, "answered");
     this.#answered++;
     this.#rounds = Math.max(this.#rounds, candidate.round);
@@ -202,15 +215,19 @@ export class Lookup {
     const candidate = this.#byId.get(id.key);
     if (candidate?.state !== "asked" && candidate?.state !== "slow") return false;
     this.#leave(candidate, "overdue");
+    this.#askElsewhere(candidate);
     return true;
   }
 
-  /** It will not answer. `false`, and no effect, when it was not asked or has ended already. */
+  /** It will not answer. `false`, and no effect, when it was not asked, has ended already, or is asked elsewhere too. */
   onFailure(id: NodeId): boolean {
-    const candidate = this.#open(id);
-    if (candidate === undefined) return false;
+    const candidate = this.#byId.get(id.key);
+    if (candidate === undefined || candidate.pending === 0) return false;
+    candidate.pending--;
+    if (candidate.pending > 0 || this.#open(id) === undefined) return false;
     this.#leave(candidate, "failed");
-    this.#countSubnets(candidate.contact, -1);
+    this.#subnets.remove(this.#groupsOf(candidate.contact));
+    this.#askElsewhere(candidate);
     return true;
   }
 
@@ -249,6 +266,7 @@ export class Lookup {
 
   #markAsked(candidate: MutableCandidate): void {
     candidate.state = "asked";
+    candidate.pending++;
     candidate.round = this.#rounds + 1;
     this.#outstanding++;
   }
@@ -276,22 +294,74 @@ export class Lookup {
   }
 
   #add(contact: Contact, hops: number): void {
-    if (this.#byId.has(contact.id.key) || contact.id.key === this.#options.self.key) return;
+    if (contact.id.key === this.#options.self.key) return;
+    const known = this.#byId.get(contact.id.key);
+    if (known !== undefined) {
+      this.#hearAgain(known, contact.addresses);
+      return;
+    }
     const { onSkip } = this.#options;
     const place = this.#placeOf(contact.id);
     if (this.#isBeyondHorizon(contact.id) || place >= this.#capacity) {
       onSkip?.(contact, "tooFar");
       return;
     }
-    if (!this.#countSubnets(contact, 1)) {
+    const groups = this.#groupsOf(contact);
+    if (!this.#subnets.fits(groups)) {
       this.#subnetRefusals++;
       onSkip?.(contact, "subnet");
       return;
     }
-    const candidate: MutableCandidate = { contact, state: "unasked", hops, round: 0 };
+    this.#subnets.add(groups);
+    const candidate: MutableCandidate = {
+      contact,
+      state: "unasked",
+      hops,
+      round: 0,
+      pending: 0,
+      elsewhere: undefined,
+      isMoved: false,
+    };
     this.#candidates.splice(place, 0, candidate);
     this.#byId.set(contact.id.key, candidate);
     if (this.#candidates.length > this.#capacity) this.#dropFarthest();
+  }
+
+  /** Where a candidate is said to be too. Those who named it first are asked first. */
+  #hearAgain(candidate: MutableCandidate, addresses: readonly Address[]): void {
+    const { contact, state } = candidate;
+    if (state === "answered" || candidate.isMoved || candidate.elsewhere !== undefined) return;
+    const isKnown = ({ key }: Address): boolean => contact.addresses.some((address) => address.key === key);
+    if (addresses.every(isKnown)) return;
+    const others = addresses.filter((address) => !isKnown(address));
+    if (state === "unasked") this.#setAddresses(candidate, [...contact.addresses, ...others]);
+    else candidate.elsewhere = others;
+    if (state === "overdue" || state === "failed") this.#askElsewhere(candidate);
+  }
+
+  #askElsewhere(candidate: MutableCandidate): void {
+    const { elsewhere, contact } = candidate;
+    if (elsewhere === undefined) return;
+    candidate.elsewhere = undefined;
+    candidate.isMoved = true;
+    if (this.#setAddresses(candidate, [...elsewhere, ...contact.addresses])) candidate.state = "unasked";
+  }
+
+  /** `false`: subnets have no room for them. */
+  #setAddresses(candidate: MutableCandidate, addresses: readonly Address[]): boolean {
+    const { contact: before, state } = candidate;
+    const contact = { id: before.id, addresses: boundAddresses(addresses) };
+    const present = state === "failed" ? [] : this.#groupsOf(before);
+    const groups = this.#groupsOf(contact);
+    if (!this.#subnets.fits(groups, present)) return false;
+    this.#subnets.remove(present);
+    this.#subnets.add(groups);
+    candidate.contact = contact;
+    return true;
+  }
+
+  #groupsOf({ addresses }: Contact): readonly string[] {
+    return groupsOf(addresses, this.#options);
   }
 
   get #capacity(): number {
@@ -322,30 +392,12 @@ export class Lookup {
       if (state === "asked" || state === "slow" || state === "overdue") continue;
       this.#candidates.splice(i, 1);
       this.#byId.delete(contact.id.key);
-      if (state !== "failed") this.#countSubnets(contact, -1);
+      if (state !== "failed") this.#subnets.remove(this.#groupsOf(contact));
       if (state === "answered") this.#answered--;
       if (!this.#isBeyondHorizon(contact.id)) this.#horizon = contact.id;
       if (state === "unasked") this.#options.onSkip?.(contact, "tooFar");
       return;
     }
-  }
-
-  /** Counts a contact in its subnets; with +1 it refuses, and changes nothing, when one of them is full. */
-  #countSubnets(contact: Contact, change: 1 | -1): boolean {
-    const { groupOf, maxPerSubnet } = this.#options;
-    const groups = new Set<string>();
-    for (const address of contact.addresses) {
-      const group = groupOf(address);
-      if (group === undefined) continue;
-      if (change === 1 && (this.#perSubnet.get(group) ?? 0) >= maxPerSubnet) return false;
-      groups.add(group);
-    }
-    for (const group of groups) {
-      const count = (this.#perSubnet.get(group) ?? 0) + change;
-      if (count > 0) this.#perSubnet.set(group, count);
-      else this.#perSubnet.delete(group);
-    }
-    return true;
   }
 }
 

@@ -59,9 +59,9 @@ export class StoreRound {
     for (const holder of this.#holders) this.#byId.set(holder.contact.id.key, holder);
   }
 
-  /** Whether this peer is one of the holders: what is reported of others concerns somebody else. */
+  /** Whether this very contact is a holder's: what is reported of others, or of where a holder was before, is another's. */
   has(peer: Contact): boolean {
-    return this.#byId.has(peer.id.key);
+    return this.#byId.get(peer.id.key)?.contact === peer;
   }
 
   /** Holders that have been told and have not refused, whether or not they have answered. */

@@ -104,6 +104,28 @@ describe("paths that share no peer", () => {
     expect(asks(walk)).toEqual([1, "wait"]);
   });
 
+  it("ask a peer that others name at another address again on its own path alone", () => {
+    const group = ({ key }: { readonly key: string }): string => key.substring(0, 1);
+    const walk = walkOf(2, { groupOf: group, maxPerSubnet: 1, results: 3 });
+    walk.addSeeds([tinyContact(1, "a1"), tinyContact(2, "b2")]);
+    expect(asks(walk)).toEqual([1, 2, "wait"]);
+    walk.onOverdue(tinyId(1));
+    walk.onResponse(tinyId(2), [tinyContact(1, "c1"), tinyContact(3, "d3")]);
+    expect(asks(walk)).toEqual([3, "wait"]);
+    walk.onResponse(tinyId(3), [tinyContact(1, "a1")]);
+    expect(walk.onFailure(tinyId(1))).toBe(true);
+    const alone = walkOf(1, { groupOf: group, maxPerSubnet: 1, results: 3 });
+    alone.addSeeds([tinyContact(1, "a1"), tinyContact(2, "b2")]);
+    expect(asks(alone)).toEqual([1, "wait"]);
+    alone.onOverdue(tinyId(1));
+    expect(asks(alone)).toEqual([2, "wait"]);
+    alone.onResponse(tinyId(2), [tinyContact(1, "c1")]);
+    expect(asks(alone)).toEqual([1, "wait"]);
+    // It is counted in both of its subnets now.
+    alone.onResponse(tinyId(1), [tinyContact(4, "a4"), tinyContact(6, "e6"), tinyContact(7, "c7")]);
+    expect(asks(alone)).toEqual([6, "wait"]);
+  });
+
   it("tell of their answers, rounds and hops together", () => {
     const walk = walkOf(2, { results: 1 }, 8, 9);
     expect([walk.answered, walk.rounds, walk.hops]).toEqual([0, 0, 0]);

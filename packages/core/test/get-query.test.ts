@@ -3,11 +3,12 @@ import type { KadError } from "../src/errors.ts";
 import { GetQuery, type GetQueryOptions } from "../src/get-query.ts";
 import type { LookupOptions } from "../src/lookup.ts";
 import type { Response, WireRecord } from "../src/protocol.ts";
+import type { Asked } from "../src/query.ts";
 import type { RecordValidator } from "../src/record.ts";
 import { RecordTypes } from "../src/record-types.ts";
 import { bitsOf, nodes, QueryBench, walkTowardZero } from "./query-bench.ts";
 import { sha256 } from "./sha256.ts";
-import { tinyId } from "./tiny-id.ts";
+import { tinyContact, tinyId } from "./tiny-id.ts";
 
 const key = tinyId(0);
 
@@ -174,6 +175,20 @@ describe("holders, who answer with a value instead of contacts,", () => {
     expect(bench.asks()).toEqual(["findNode 1"]);
     bench.answer(1, nodes());
     expect(bench.asks()).toEqual(["converged"]);
+  });
+
+  it("are heard once, at whichever of two addresses they answer", () => {
+    const bench = benchOf([1, 2]);
+    expect(bench.asks()).toEqual(["getValue 1", "getValue 2"]);
+    const there = bench.asked.get("2") as Asked;
+    bench.overdue(2);
+    bench.asked.delete("2");
+    bench.answer(1, { type: "nodes", contacts: [tinyContact(2, "away")], token: undefined });
+    expect(bench.asks()).toEqual(["getValue 2"]);
+    bench.answer(2, value(40, 7));
+    bench.asked.set("2", there);
+    bench.answer(2, value(40, 7));
+    expect(bench.result("value").holders).toHaveLength(1);
   });
 
   it("are not asked again when there is a quorum", () => {

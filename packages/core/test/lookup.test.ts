@@ -424,6 +424,99 @@ describe("a peer asked again", () => {
   });
 });
 
+describe("a candidate that others name at another address", () => {
+  const home = tinyContact(5, "home");
+  const away = tinyContact(5, "away");
+
+  function walk(options: Partial<LookupOptions> = {}): Lookup {
+    const lookup = lookupOf({ results: 3, ...options }, 1, 9);
+    lookup.addSeeds([home]);
+    return lookup;
+  }
+
+  /** Asks everybody who can be asked now, as `id@addresses`. */
+  function asksAt(lookup: Lookup): string[] {
+    const asked: string[] = [];
+    for (let step = lookup.next(); step.type === "ask"; step = lookup.next())
+      asked.push([byteOf(step.contact), ...step.contact.addresses.map(({ key }) => key)].join(" "));
+    return asked;
+  }
+
+  it("is asked there too when it has not been asked yet, where it was known first", () => {
+    const lookup = walk({ parallelism: 1 });
+    expect(asksAt(lookup)).toHaveLength(1);
+    lookup.onResponse(tinyId(1), [away, home]);
+    expect(asksAt(lookup)[0]).toBe("5 home away");
+  });
+
+  it("is asked there when it is overdue, once, and a late answer from where it was still counts", () => {
+    const lookup = walk();
+    expect(asksAt(lookup)).toHaveLength(3);
+    lookup.onResponse(tinyId(1), [away]);
+    expect(asksAt(lookup)).toEqual([]);
+    lookup.onOverdue(tinyId(5));
+    expect(asksAt(lookup)).toEqual(["5 away home"]);
+    lookup.onResponse(tinyId(9), [tinyContact(5, "third")]);
+    lookup.onOverdue(tinyId(5));
+    expect(asksAt(lookup)).toEqual([]);
+    expect(lookup.onResponse(tinyId(5), [])).toBe(true);
+    expect(lookup.closest().map(byteOf)).toEqual([1, 5, 9]);
+    expect(lookup.next()).toEqual({ type: "finished" });
+  });
+
+  it("is asked there when it had failed before it was named", () => {
+    const lookup = walk();
+    asksAt(lookup);
+    lookup.onFailure(tinyId(5));
+    lookup.onResponse(tinyId(1), [away]);
+    expect(asksAt(lookup)).toEqual(["5 away home"]);
+    expect(lookup.onFailure(tinyId(5))).toBe(true);
+    expect(statesOf(lookup)[5]).toBe("failed");
+  });
+
+  it("has not failed while one of two requests is under way", () => {
+    const lookup = walk();
+    asksAt(lookup);
+    lookup.onOverdue(tinyId(5));
+    lookup.onResponse(tinyId(1), [away]);
+    asksAt(lookup);
+    expect(lookup.onFailure(tinyId(5))).toBe(false);
+    expect(statesOf(lookup)[5]).toBe("asked");
+    expect(lookup.onFailure(tinyId(5))).toBe(true);
+    expect(lookup.onFailure(tinyId(5))).toBe(false);
+    expect(statesOf(lookup)[5]).toBe("failed");
+  });
+
+  it("is left alone when it has answered, or is named where it was asked", () => {
+    const lookup = walk();
+    asksAt(lookup);
+    lookup.onResponse(tinyId(5), []);
+    lookup.onResponse(tinyId(1), [away]);
+    lookup.onOverdue(tinyId(9));
+    lookup.onFailure(tinyId(9));
+    expect(asksAt(lookup)).toEqual([]);
+    const other = walk();
+    asksAt(other);
+    other.onFailure(tinyId(5));
+    other.onResponse(tinyId(1), [home]);
+    expect(asksAt(other)).toEqual([]);
+  });
+
+  it("is not asked there where its subnet has its share", () => {
+    const groupOf = ({ key }: { readonly key: string }): string | undefined =>
+      key === "at-09" || key === "away" ? "a" : key;
+    const lookup = walk({ groupOf, maxPerSubnet: 1 });
+    asksAt(lookup);
+    lookup.onOverdue(tinyId(5));
+    lookup.onResponse(tinyId(1), [away]);
+    expect(asksAt(lookup)).toEqual([]);
+    expect(statesOf(lookup)[5]).toBe("overdue");
+    lookup.onFailure(tinyId(5));
+    lookup.onResponse(tinyId(9), []);
+    expect(lookup.next()).toEqual({ type: "finished" });
+  });
+});
+
 describe("a walk that is widened", () => {
   it("goes on until as many more have answered, and is never narrowed", () => {
     const lookup = lookupOf({ results: 1 }, 1, 2, 3);

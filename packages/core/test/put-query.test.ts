@@ -3,6 +3,7 @@ import type { Contact } from "../src/contact.ts";
 import type { LookupOptions } from "../src/lookup.ts";
 import type { RefusalReason, Response, WireRecord } from "../src/protocol.ts";
 import { PutQuery } from "../src/put-query.ts";
+import type { Asked } from "../src/query.ts";
 import { bitsOf, QueryBench, walkTowardZero } from "./query-bench.ts";
 import { tinyContact, tinyId } from "./tiny-id.ts";
 
@@ -133,6 +134,26 @@ describe("a put", () => {
     bench.answer(2, stored);
     bench.answer(3, stored);
     expect(bench.asks()).toEqual(["converged"]);
+  });
+
+  it("stores on a holder where it has answered, whatever becomes of asking it where it was", () => {
+    const bench = benchOf([1, 2]);
+    expect(bench.asks()).toEqual(["findNode 1", "findNode 2"]);
+    const there = bench.asked.get("2") as Asked;
+    bench.overdue(2);
+    bench.asked.delete("2");
+    bench.answer(1, { type: "nodes", contacts: [tinyContact(2, "away")], token: Uint8Array.of(1) });
+    expect(bench.asks()).toEqual(["findNode 2"]);
+    bench.answer(2, nodesWith(2));
+    expect(bench.asks()).toEqual(["putValue 1", "putValue 2"]);
+    const store = bench.asked.get("2") as Asked;
+    expect(store.to.addresses[0]?.key).toBe("away");
+    bench.asked.set("2", there);
+    bench.fail(2);
+    bench.asked.set("2", store);
+    for (const holder of [1, 2]) bench.answer(holder, stored);
+    expect(bench.asks()).toEqual(["converged"]);
+    expect(bench.result("stored")).toMatchObject({ asked: 2, accepted: 2, refusals: {} });
   });
 
   it("stores on whom it can reach now, and on the others when it can", () => {
