@@ -4,7 +4,9 @@
  * A round pings every seed at the same time and begins the walk with those that answered; so a seed that did not answer
  * has a reason of its own and delays nothing, at the price of one round trip. Rounds follow one another with growing
  * pauses: a seed that starts together with us is found. Later, rounds begin anew when the table is empty, when nobody
- * answers any more, or when a walk found nobody at all: then our contacts may all be gone. Host names are resolved in each round, since hosts move.
+ * answers any more, or when a walk found nobody at all: then our contacts may all be gone. While the table is small, the
+ * seeds are asked every five minutes: a few nodes that know only each other would else stay an island. Host names are
+ * resolved in each round, since hosts move.
  */
 import type { Commands, Contact, InstantMs, Plugin, QueryFinished, QueryId } from "@kad/core";
 import { onAbort } from "./abort.ts";
@@ -21,6 +23,9 @@ const firstPauseMs = 500;
 const longestPauseMs = 60_000;
 /** How often a table is looked for that is empty, or of which nobody answers. */
 const tableCheckMs = 30_000;
+/** Contacts below which we may be on an island, and how often we look for a way off it. */
+const smallTableSize = 20;
+const smallTablePauseMs = 300_000;
 /** How long the other seeds have after the first answer, at least; and resolvers of names after the queries' own time. */
 const minGraceMs = 100;
 /** Contacts that a walk begins with when others have found us before a seed answered. */
@@ -56,6 +61,8 @@ export class Bootstrapper implements Plugin {
   #onStop: readonly (() => void)[] = [];
   #isStopped = false;
   #isJoining = false;
+  /** When the seeds were asked last. */
+  #askedAtMs = 0;
   #tableCheck: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: BootstrapperOptions) {
@@ -65,7 +72,7 @@ export class Bootstrapper implements Plugin {
   /** Nobody answered a walk: perhaps we are alone. (A peer that is asked alone proves nothing.) */
   onQueryFinished({ end, result }: QueryFinished): void {
     const isLonely = end === "exhausted" && result.type !== "pong" && result.type !== "reply";
-    if (isLonely && this.#tableCheck !== undefined) this.#joinAgain();
+    if (isLonely && this.#tableCheck !== undefined) this.#inBackground(() => this.#tryUntilJoined());
   }
 
   onNodeDiscovered(): void {
@@ -93,6 +100,7 @@ export class Bootstrapper implements Plugin {
 
   /** From here on joins again whenever that is in doubt. Nothing is pending meanwhile but a timer that keeps no process alive. */
   keepJoined(): void {
+    this.#askedAtMs = performance.now();
     this.#tableCheck = setInterval(() => this.#checkTable(), tableCheckMs);
     this.#tableCheck.unref();
     this.#checkTable();
@@ -107,20 +115,29 @@ export class Bootstrapper implements Plugin {
   }
 
   #checkTable(): void {
-    if (isAlone(this.#options.commands)) this.#joinAgain();
+    const { commands } = this.#options;
+    if (isAlone(commands)) this.#inBackground(() => this.#tryUntilJoined());
+    else if (commands.table.size < smallTableSize && performance.now() - this.#askedAtMs > smallTablePauseMs)
+      this.#inBackground(() => this.#askSeeds());
   }
 
-  /** Tries until it has joined; once at a time. */
-  #joinAgain(): void {
+  /** One thing at a time: whoever asks the seeds asks for all. */
+  #inBackground(work: () => Promise<unknown>): void {
     if (this.#isJoining) return;
     this.#isJoining = true;
-    this.#tryUntilJoined()
+    work()
       .catch((error: unknown) => {
         if (!this.#isStopped) this.#options.report(error);
       })
       .finally(() => {
         this.#isJoining = false;
+        this.#askedAtMs = performance.now();
       });
+  }
+
+  /** Nothing is wrong if nobody answers: others do. */
+  #askSeeds(): Promise<unknown> {
+    return this.#round(this.#options.seeds, longestRoundMs);
   }
 
   async #tryUntilJoined(): Promise<void> {

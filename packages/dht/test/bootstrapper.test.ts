@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { BootstrapFailed, CreateNodeOptions } from "../src/index.ts";
+import type { BootstrapFailed, CreateNodeOptions, DhtNode } from "../src/index.ts";
 import { freeUrl, Loopback, next, rejection, urlOf } from "./support/network.ts";
 
 const net = new Loopback();
@@ -62,10 +62,9 @@ describe("a node that has lost everyone", () => {
     const node = await net.open({ ...hasty, bootstrap: [url] });
     expect(node.table.size).toBe(1);
     await old.close();
-    const renewed = await net.open({ listen: url });
-    expect(renewed.id).not.toEqual(old.id);
     const join = next(node, "node:join");
     expect(await node.get("name")).toMatchObject({ end: "exhausted" });
+    const renewed = await net.open({ listen: url });
     await join;
     expect(node.table.get(renewed.id)).toBeDefined();
   });
@@ -90,6 +89,31 @@ describe("a node that nobody answers any more", () => {
     const renewed = await net.open({ listen: url });
     await next(node, "node:join");
     expect(node.table.get(renewed.id)).toBeDefined();
+  });
+});
+
+describe("nodes on an island, who answer each other", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("ask their seeds every five minutes, and are in the network again", async () => {
+    const { setTimeout: wait, setInterval: repeat } = globalThis;
+    vi.spyOn(globalThis, "setInterval").mockImplementation(((callback: () => void, ms?: number) =>
+      repeat(callback, ms === 30_000 ? 50 : ms)) as typeof setInterval);
+    const url = await freeUrl();
+    const open = (): Promise<DhtNode> => net.open({ ...hasty, bootstrap: [url], bootstrapRequired: false });
+    const [one, two] = [await open(), await open()];
+    await one.bootstrap([urlOf(two)]);
+    const seed = await net.open({ listen: url });
+    const other = await net.open({ bootstrap: [url] });
+    await new Promise((resolve) => wait(resolve, 300));
+    expect([one.table.size, two.table.size]).toEqual([1, 1]);
+    const { now } = performance;
+    vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + 300_000);
+    const limit = Date.now() + 20_000;
+    while (Date.now() < limit && (one.table.get(other.id) ?? two.table.get(other.id)) === undefined)
+      await new Promise((resolve) => wait(resolve, 50));
+    expect(one.table.get(seed.id)).toBeDefined();
+    expect(one.table.get(other.id)).toBeDefined();
   });
 });
 
