@@ -2,8 +2,12 @@
  * Options of `createNode` and of the operations of a node, and how they are checked.
  */
 import {
+  type Commands,
+  type Machine,
+  type NodeEvent,
   type NodeId,
   type NodeLimits,
+  type NodeOptions,
   type Plugin,
   type QueryOptions,
   type RecordStore,
@@ -76,6 +80,11 @@ export interface CreateNodeOptions {
   readonly store?: RecordStore;
   /** Record types beside `immutable` and `open`, by name. */
   readonly validators?: Readonly<Record<string, RecordValidator>>;
+  /**
+   * Makes the machine from what a node is made from, for a layer around it that records, watches or seals: `(options) =>
+   * record(new KadNode(options), log)`. It must have the id of the options. Default: a `KadNode` alone.
+   */
+  readonly machine?: (options: NodeOptions) => Machine<NodeEvent> & Commands;
   /** Attached before anything is sent. */
   readonly plugins?: readonly Plugin[];
   /** Hears every error that has no caller, beside `node:error`. Without both, they go to `console.error`. */
@@ -186,7 +195,7 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
       `security: ${given}; allowed is "none": plain messages must be asked for, and encryption is not there yet`,
     );
   }
-  const { bootstrap, bootstrapRequired, report, plugins, listen, dial, transports } = options;
+  const { bootstrap, bootstrapRequired, report, plugins, listen, dial, transports, machine } = options;
   const isText = typeof listen === "string" || listen === undefined;
   demand(isText || Array.isArray(listen), "listen", listen, "a URL or an array of them");
   demand(dial === undefined || Array.isArray(dial), "dial", dial, "an array of udp, tcp, ws, wss");
@@ -200,6 +209,7 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
     "true or false",
   );
   demand(report === undefined || typeof report === "function", "report", report, "a function");
+  demand(machine === undefined || typeof machine === "function", "machine", machine, "a function");
   checkTimeout("bootstrapTimeoutMs", options.bootstrapTimeoutMs);
   if (options.closeTimeoutMs !== 0) checkTimeout("closeTimeoutMs", options.closeTimeoutMs);
   checkMinAccepted(options.minAccepted);

@@ -1,7 +1,18 @@
 /**
  * What stands below a {@link DhtNode}: the machine, its driver, the loop and the sockets, put together from options.
  */
-import { AddressTable, type DriverOptions, KadNode, NodeId, type NodeLimits, resolveLimits } from "@kad/core";
+import {
+  AddressTable,
+  type Commands,
+  type DriverOptions,
+  KadNode,
+  type Machine,
+  type NodeEvent,
+  NodeId,
+  type NodeLimits,
+  type NodeOptions,
+  resolveLimits,
+} from "@kad/core";
 import { type RunningNode, runNode } from "@kad/loop-node";
 import { randomPool, sha256 } from "./hash.ts";
 import { keyBytes } from "./key.ts";
@@ -9,7 +20,7 @@ import { type CreateNodeOptions, defined } from "./options.ts";
 import { type NodeConnections, transportsOf } from "./transports.ts";
 
 export interface Stack {
-  readonly machine: KadNode;
+  readonly machine: Machine<NodeEvent> & Commands;
   readonly addresses: AddressTable;
   readonly limits: NodeLimits;
   readonly running: RunningNode;
@@ -30,7 +41,7 @@ export async function openStack(
   const limits = resolveLimits(given);
   const addresses = new AddressTable({ exempt });
   const { transports, isListening, connections } = await transportsOf(options);
-  const machine = new KadNode({
+  const nodeOptions: NodeOptions = {
     id: options.id ?? randomId(),
     random: randomPool,
     sha256,
@@ -38,7 +49,8 @@ export async function openStack(
     limits,
     mode: options.mode ?? (isListening ? "server" : "client"),
     ...defined({ store: options.store, validators: options.validators }),
-  });
+  };
+  const machine = options.machine?.(nodeOptions) ?? new KadNode(nodeOptions);
   const running = await runNode({ machine, transports, addresses, ...hooks });
   return { machine, addresses, limits, running, isListening, connections };
 }

@@ -2,9 +2,11 @@ import { createSocket } from "node:dgram";
 import { getEventListeners, once } from "node:events";
 import {
   type KadError,
+  KadNode,
   ListenError,
   MemoryRecordStore,
   NodeId,
+  type NodeOptions,
   type Plugin,
   type PluginContext,
   type RecordValidator,
@@ -53,6 +55,7 @@ describe("createNode refuses, by option, value and what is allowed", () => {
       "minAccepted: 256; allowed is a whole number from 0 to 255",
     ],
     ["plugins that are no array", { ...plain, plugins: {} }, "plugins: Object; allowed is an array"],
+    ["a machine that is no function", { ...plain, machine: {} }, "machine: Object; allowed is a function"],
     ["a report that is no function", { ...plain, report: "log" }, 'report: "log"; allowed is a function'],
     [
       "an id of the wrong length",
@@ -192,6 +195,39 @@ describe("createNode", () => {
       await second?.putRecord({ type: "counter", key, body: Uint8Array.of(count) }, { minAccepted: 0 });
     }
     expect(await first.get(key)).toMatchObject({ record: { type: "counter" }, value: Uint8Array.of(3) });
+  });
+});
+
+describe("a machine of one's own", () => {
+  it("is made from what a node is made from, and has every call", async () => {
+    const calls = new Set<PropertyKey>();
+    const made: NodeOptions[] = [];
+    const machine = (options: NodeOptions): KadNode => {
+      made.push(options);
+      return new Proxy(new KadNode(options), {
+        get(node, name) {
+          const value: unknown = Reflect.get(node, name, node);
+          if (typeof value !== "function") return value;
+          calls.add(name);
+          return value.bind(node);
+        },
+      });
+    };
+    const node = await net.open({ machine, limits: { bucketSize: 7 } });
+    const other = await net.open({ bootstrap: [urlOf(node)] });
+    await node.findNode(other.id);
+    await node.close();
+    expect(made).toMatchObject([{ id: node.id, mode: "server", limits: { bucketSize: 7 } }]);
+    expect([...calls]).toEqual(
+      expect.arrayContaining([
+        "handleNetworkEvent",
+        "pollTransmit",
+        "pollEvent",
+        "nextDeadline",
+        "findNode",
+        "close",
+      ]),
+    );
   });
 });
 
