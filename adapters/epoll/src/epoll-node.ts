@@ -44,8 +44,8 @@ export interface EpollNodeStats {
   readonly messages: number;
 }
 
-/** As many as a node keeps replies for: more in one turn would be dropped. */
-const turnMessages = 256;
+/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
+const turnMessages = 192;
 /** The longest timeout that the system takes; a timer ends a wait before. */
 const maxWaitMs = 2 ** 31 - 1;
 
@@ -68,6 +68,11 @@ export class EpollNode {
   /** Messages that the turn under way may read. */
   #room = 0;
   #isRunning = false;
+  #isTurning = false;
+  /** The last turn has left something to do. */
+  #isDue = false;
+  /** Somebody has the descriptor, and may wait for it. */
+  #isWatched = false;
 
   /** Use {@link epollNode}. */
   constructor(options: EpollNodeOptions) {
@@ -83,7 +88,7 @@ export class EpollNode {
         clock,
         setTimer: (atMs) => this.#waiter.setTimer(atMs),
         watch: () => this.#waiter.watch(this.#loop.sockets),
-        wake: () => this.#waiter.ring(),
+        wake: () => this.#onWake(),
         release: () => this.#release(),
       });
     } catch (error) {
@@ -116,6 +121,7 @@ export class EpollNode {
   getPollFd(): number {
     const { fd } = this.#waiter;
     if (this.closed) throw new UsageError("closed", "getPollFd: the node is closed");
+    this.#isWatched = true;
     if (fd !== undefined) return fd;
     throw new UsageError(
       "invalidArgument",
@@ -148,7 +154,7 @@ export class EpollNode {
   }
 
   /**
-   * Reads at most `max` messages (256 by default) without waiting, lets time pass, sends, hands out events. Returns how many
+   * Reads at most `max` messages (192 by default) without waiting, lets time pass, sends, hands out events. Returns how many
    * it read. From inside a callback, and once closed, it does nothing and returns 0.
    * @throws what nobody took, with no `report`; the next call goes on
    */
@@ -164,7 +170,7 @@ export class EpollNode {
   }
 
   /**
-   * Blocks until there is something to do, `maxMs` at most, and does it. Returns how many messages it read: at most 256. From
+   * Blocks until there is something to do, `maxMs` at most, and does it. Returns how many messages it read: at most 192. From
    * inside a callback, and once closed, it returns 0 at once.
    * @throws as `processEvents`
    */
@@ -237,12 +243,24 @@ export class EpollNode {
   #turn(timeoutMs: number | undefined, room: number): number {
     if (this.#loop.isBusy) return 0;
     if (this.closed) return this.#loop.turn();
-    const ready = this.#waiter.wait(timeoutMs);
+    const ready = this.#waiter.wait(this.#isDue ? 0 : timeoutMs);
     this.#ready = ready;
     this.#room = room;
     this.#count(ready);
     if (ready.interrupted) this.#onInterrupt?.();
-    return this.#loop.turn(this.#read, ready.timerFired);
+    this.#isDue = false;
+    this.#isTurning = true;
+    try {
+      return this.#loop.turn(this.#read, ready.timerFired);
+    } finally {
+      this.#isTurning = false;
+    }
+  }
+
+  /** After a turn of our own the next wait does not wait; where others wait for the descriptor, it has to say so. */
+  #onWake(): void {
+    if (this.#isTurning && !this.#isWatched) this.#isDue = true;
+    else this.#waiter.ring();
   }
 
   #count({ timerFired, rung, interrupted }: Readiness): void {

@@ -43,8 +43,8 @@ export interface UvNodeOptions extends PolledLoopOptions {
   readonly onClosed?: () => void;
 }
 
-/** As many as a node keeps replies for: more in one turn would be dropped. */
-const turnMessages = 256;
+/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
+const turnMessages = 192;
 /** The longest delay of a timer; it is set anew when it fires too early. */
 const maxDelayMs = 2 ** 31 - 1;
 /** Iterations until every close callback has come: one, and one for those that a close callback has begun. */

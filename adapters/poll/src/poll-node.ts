@@ -46,8 +46,8 @@ export interface PollNodeStats {
   readonly eventsDropped: number;
 }
 
-/** As many as a node keeps replies for: more in one turn would be dropped. */
-const turnMessages = 256;
+/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
+const turnMessages = 192;
 /** While a socket has no room, and the host may wait for readability alone. */
 const writeRetryMs = 10;
 
@@ -153,7 +153,7 @@ export class PollNode {
   }
 
   /**
-   * Reads at most `max` messages (256 by default), lets time pass, sends, hands out events. Returns how many it read: as
+   * Reads at most `max` messages (192 by default), lets time pass, sends, hands out events. Returns how many it read: as
    * many as `max` means that more may wait. From inside a callback, and once closed, it does nothing and returns 0.
    * @throws what nobody took, with no `report`; the next call goes on
    */

@@ -195,24 +195,28 @@ function byHand(): Server {
     addresses,
   );
   machine.handleNetworkEvent(nowMs, { type: "addressesChanged", addresses: transport.localAddresses });
-  const waiter = new RawSocket(); // for its poll(2)
-  const { native } = waiter;
-  const entry = native.allocate(8, "an entry for poll(2)");
-  const poll = native.func("int poll(uintptr_t entries, unsigned long n, int timeout)");
   const [socket] = transport.sockets;
   if (socket === undefined) throw new Error("the transport has no socket");
-  entry.u32[0] = socket.fd;
-  entry.u32[1] = 1;
+  const { native } = new RawSocket();
+  const event = native.allocate(16, "an event of epoll");
+  const wait = native.func("int epoll_wait(int set, uintptr_t events, int length, int timeout)");
+  const set = native.checked("epoll_create1", native.func("int epoll_create1(int flags)")(0));
+  event.u32[0] = 1; // readable
+  const control = native.func("int epoll_ctl(int set, int operation, int fd, uintptr_t event)");
+  native.checked("epoll_ctl", control(set, 1, socket.fd, event.address));
   const scratch = new Uint8Array(1_200);
   const send = (): Transmit | undefined => machine.pollTransmit(nowMs, scratch);
+  let waits = 0;
   return {
     port: addresses.parse(transport.localAddresses[0]?.key ?? "").port,
     answered: () => machine.stats().requestsReceived,
+    waits: () => waits,
     run(forMs) {
       const untilMs = performance.now() + forMs;
       while (nowMs < untilMs) {
+        waits++;
         const atMs = machine.nextDeadline()?.atMs ?? nowMs + 100;
-        poll(entry.address, 1, Math.max(0, Math.min(100, Math.ceil(atMs - nowMs))));
+        wait(set, event.address, 1, Math.max(0, Math.min(100, Math.ceil(atMs - nowMs))));
         nowMs = performance.now();
         socket.receive(256);
         machine.handleTimeout(nowMs);

@@ -173,7 +173,15 @@ export class Driver implements PluginRuntime {
 
   /** Hands in what has arrived; does not pump: the adapter pumps once for the batch. Never throws on remote bytes. */
   deliver(event: NetworkEvent): void {
-    this.#transition(() => this.#machine.handleNetworkEvent(this.#now(), event));
+    if (this.#failure !== undefined) return;
+    this.#depth++;
+    try {
+      this.#machine.handleNetworkEvent(this.#now(), event);
+    } catch (error) {
+      this.#onFault(error);
+    } finally {
+      this.#depth--;
+    }
   }
 
   /** The timer of `Host.arm` has fired, early perhaps; it counts as no longer armed. Begins a turn, and pumps. */
@@ -251,12 +259,16 @@ export class Driver implements PluginRuntime {
     try {
       call();
     } catch (error) {
-      // A hook of the host called us in the middle of a transition: its own mistake, and the node is unharmed.
-      if (this.#depth > 1 && error instanceof UsageError && error.code === "reentrant") throw error;
-      this.#fail(error);
+      this.#onFault(error);
     } finally {
       this.#depth--;
     }
+  }
+
+  /** Inside a transition. A hook of the host that called us there made a mistake of its own, and the node is unharmed. */
+  #onFault(error: unknown): void {
+    if (this.#depth > 1 && error instanceof UsageError && error.code === "reentrant") throw error;
+    this.#fail(error);
   }
 
   #now(): InstantMs {
