@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { UnavailableError } from "@kad/native";
 import { posixUdp } from "@kad/transport-udp/posix";
 import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
-import { answerBytes, type Kind, requests } from "../serve/requests.ts";
+import { type Kind, requests } from "../serve/requests.ts";
 import { coreAlone, echo, node, type Server, type Way } from "../serve/servers.ts";
 import { Stopwatch } from "../stopwatch.ts";
 
@@ -18,6 +18,12 @@ const ways: readonly Way[] = [
   "posix by hand",
 ];
 
+const idleColumns: readonly Column[] = [
+  { value: "deadlines", heading: "deadlines in a minute", digits: 0 },
+  { value: "turns", heading: "turns in a minute", digits: 0 },
+  { value: "percent", heading: "CPU, %", digits: 2 },
+];
+
 const columns: readonly Column[] = [
   { value: "perCpuSecond", heading: "answers per CPU second", digits: 0 },
   { value: "us", heading: "CPU us each", digits: 2 },
@@ -25,10 +31,11 @@ const columns: readonly Column[] = [
   { value: "perWait", heading: "in one turn", digits: 0, show: "median" },
 ];
 
-/** Until the compiler has seen enough. */
-const warmShare = 0.5;
-/** For the load to start and to stop. */
-const slackMs = 2_000;
+/** Until the compiler has seen enough: answers, or calls of core alone. */
+const warmAnswers = 60_000;
+const warmStepMs = 100;
+/** The load is stopped when it is not needed any more. */
+const loadMs = 60_000;
 
 export const serveBenchmark: Benchmark = {
   name: "serve",
@@ -36,25 +43,32 @@ export const serveBenchmark: Benchmark = {
   about: `One node with a full table is asked from outside, by another process that keeps 192 requests under way and is not
 measured: pings (43 bytes there and back) and finds (400 bytes there, 845 back with 20 contacts). CPU time of the process with the node, so
 answers per CPU second are what one core can do. *Echo*: the same calls and lengths without a node. *By hand*: the machine and the
-transport alone, called by forty lines. *Core alone*: the node without any socket.`,
+transport alone, called by forty lines. *Core alone*: the node without any socket. *Idle*: a node that is alone in its network; a turn is one
+look at what there is to do.`,
   rounds: ({ quick }) => (quick ? 1 : 5),
   contestants: ({ quick }) => {
     const forMs = quick ? 300 : 1_500;
     const native = isNative();
     const kinds = ["ping", "find"] as const;
-    return kinds.flatMap((kind): Parameters[] => [
-      ...(native ? (["dgram", "posix", "libuv"] as const) : []).map((on) => ({
-        what: "echo",
-        on,
-        kind,
-        forMs,
-      })),
-      ...ways.filter(() => native).map((on) => ({ what: "node", on, kind, forMs })),
-      { what: "core", on: "memory", kind, forMs },
-    ]);
+    return kinds
+      .flatMap((kind): Parameters[] => [
+        ...(native ? (["dgram", "posix", "libuv"] as const) : []).map((on) => ({
+          what: "echo",
+          on,
+          kind,
+          forMs,
+        })),
+        ...ways.filter(() => native).map((on) => ({ what: "node", on, kind, forMs })),
+        { what: "core", on: "memory", kind, forMs },
+      ])
+      .concat(
+        (["dgram", "posix, epoll", "posix, libuv"] as const)
+          .filter(() => native)
+          .map((on) => ({ what: "idle", on, kind: "ping", forMs: quick ? 1_000 : 10_000 })),
+      );
   },
   measure,
-  columns: () => columns,
+  columns: (table) => (table === "idle" ? idleColumns : columns),
 };
 
 /** The load needs batches of system calls. */
@@ -77,6 +91,8 @@ async function measure(parameters: Parameters): Promise<readonly Row[]> {
   };
   const table = kind === "ping" ? "pings" : "finds";
   if (what === "core") return [{ table, row: "@kad/core alone", values: measureCore(kind, forMs) }];
+  if (what === "idle")
+    return [{ table: "idle", row: `node, ${on}`, values: await measureIdle(on as Way, forMs) }];
   const server = what === "echo" ? await echo(on as "dgram", kind) : await node(on as Way);
   const values = await measureServer(server, kind, forMs);
   await server.close();
@@ -85,40 +101,50 @@ async function measure(parameters: Parameters): Promise<readonly Row[]> {
 
 function measureCore(kind: Kind, forMs: number): Row["values"] {
   const messages = requests(kind);
-  coreAlone(messages, forMs * warmShare);
+  let warm = 0;
+  while (warm < warmAnswers) warm += coreAlone(messages, warmStepMs);
   const watch = new Stopwatch();
-  const { answered } = coreAlone(messages, forMs);
+  const answered = coreAlone(messages, forMs);
   return figures(answered, watch.read().cpuMs, undefined, undefined);
 }
 
 async function measureServer(server: Server, kind: Kind, forMs: number): Promise<Row["values"]> {
   const program = fileURLToPath(new URL("../serve/load.js", import.meta.url));
-  const totalMs = slackMs + forMs * (1 + warmShare);
-  const args = [program, String(server.port), kind, String(totalMs)];
+  const args = [program, String(server.port), kind, String(loadMs)];
   const load = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(load, "close");
-  let output = "";
-  load.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const before = server.answered();
-  while (server.answered() === before) await server.run(50);
-  await server.run(forMs * warmShare);
-  const [first, firstWaits] = [server.answered(), server.waits?.() ?? 0];
+  try {
+    const before = server.answered();
+    while (server.answered() - before < warmAnswers) await server.run(warmStepMs);
+    const [first, firstWaits] = [server.answered(), server.waits?.() ?? 0];
+    const watch = new Stopwatch();
+    await server.run(forMs);
+    const { cpuMs, wallMs } = watch.read();
+    const answered = server.answered() - first;
+    const waits = (server.waits?.() ?? 0) - firstWaits;
+    return figures(answered, cpuMs, wallMs, waits > 0 ? answered / waits : undefined);
+  } finally {
+    load.kill();
+    await ended;
+  }
+}
+
+/** A node that is alone in its network: what it does by itself, and what its loop does beside. */
+async function measureIdle(way: Way, forMs: number): Promise<Row["values"]> {
+  const counts = { turns: 0, deadlines: 0 };
+  const server = await node(way, counts);
+  await server.run(forMs / 4); // its beginnings
+  const [turns, deadlines] = [counts.turns, counts.deadlines];
   const watch = new Stopwatch();
   await server.run(forMs);
   const { cpuMs, wallMs } = watch.read();
-  const answered = server.answered() - first;
-  const waits = (server.waits?.() ?? 0) - firstWaits;
-  load.kill("SIGINT"); // it has told nothing yet, but is not needed any more
-  await ended;
-  if (output !== "") check(JSON.parse(output) as { readonly bytes: number }, kind);
-  return figures(answered, cpuMs, wallMs, waits > 0 ? answered / waits : undefined);
-}
-
-function check({ bytes }: { readonly bytes: number }, kind: Kind): void {
-  if (bytes !== answerBytes[kind])
-    throw new Error(`an answer has ${bytes} bytes, and not ${answerBytes[kind]}`);
+  const perMinute = (count: number): number => (count * 60_000) / wallMs;
+  await server.close();
+  return {
+    deadlines: perMinute(counts.deadlines - deadlines),
+    turns: perMinute(counts.turns - turns),
+    percent: (cpuMs / wallMs) * 100,
+  };
 }
 
 function figures(

@@ -33,7 +33,8 @@ export function requests(kind: Kind): Uint8Array[] {
 /** Bytes of an answer, as the node below gives them. */
 export const answerBytes: Readonly<Record<Kind, number>> = { ping: 43, find: 845 };
 
-const contacts = 2_000;
+/** Offered to the table, which keeps some of them. */
+const defaultContacts = 2_000;
 
 export interface ServedNode {
   readonly machine: KadNode;
@@ -41,7 +42,7 @@ export interface ServedNode {
 }
 
 /** Made by hand, before a driver has it: whoever is asked answers at once. */
-export function servedNode(nowMs: number): ServedNode {
+export function servedNode(nowMs: number, contacts: number = defaultContacts): ServedNode {
   const random = new SeededRandom(12);
   const addresses = new AddressTable();
   addresses.setLink("udp4", { link: 1, maxBytes: 1_200 });

@@ -1,13 +1,13 @@
 /** What answers the load: bare echoes and nodes, each in its own loop. */
 import { createSocket } from "node:dgram";
-import { AddressTable, type Transmit } from "@kad/core";
+import { AddressTable, type KadNode, type Transmit } from "@kad/core";
 import { epollNode } from "@kad/loop-epoll";
 import { openUv, uvNode, uvUdp } from "@kad/loop-libuv";
 import { runNode } from "@kad/loop-node";
 import { udp } from "@kad/transport-udp";
 import { posixUdp, watchedByNode } from "@kad/transport-udp/posix";
 import { batch, Messages, RawSocket } from "./raw-socket.ts";
-import { answerBytes, type Kind, servedNode } from "./requests.ts";
+import { answerBytes, type Kind, type ServedNode, servedNode } from "./requests.ts";
 
 export interface Server {
   readonly port: number;
@@ -111,8 +111,18 @@ function echoOnLibuv(answer: Uint8Array): Server {
   };
 }
 
-export async function node(way: Way): Promise<Server> {
-  const { machine, addresses } = servedNode(performance.now());
+/** What a node that nobody asks does. */
+export interface IdleCounts {
+  /** Times that somebody has looked whether there is something to send. */
+  turns: number;
+  /** Deadlines of its own that were handled. */
+  deadlines: number;
+}
+
+/** With `counts` a node that knows nobody, and is counted. */
+export async function node(way: Way, counts?: IdleCounts): Promise<Server> {
+  const { machine, addresses } = servedNode(performance.now(), counts === undefined ? undefined : 0);
+  if (counts !== undefined) count(machine, counts);
   const answered = (): number => machine.stats().requestsReceived;
   const portOf = (key: string | undefined): number => addresses.parse(key ?? "").port;
   const report = (error: unknown): never => {
@@ -136,7 +146,7 @@ export async function node(way: Way): Promise<Server> {
         waits: () => running.stats().waits,
         run(forMs) {
           const untilMs = performance.now() + forMs;
-          while (performance.now() < untilMs) running.wait(100);
+          for (let leftMs = forMs; leftMs > 0; leftMs = untilMs - performance.now()) running.wait(leftMs);
         },
         close: () => running.close(),
       };
@@ -167,6 +177,20 @@ export async function node(way: Way): Promise<Server> {
     case "posix by hand":
       return byHand();
   }
+}
+
+function count(machine: KadNode, counts: IdleCounts): void {
+  const { pollTransmit, handleTimeout } = machine;
+  machine.pollTransmit = (nowMs, into) => {
+    const transmit = pollTransmit.call(machine, nowMs, into);
+    if (transmit === undefined) counts.turns++;
+    return transmit;
+  };
+  machine.handleTimeout = (nowMs) => {
+    const deadline = machine.nextDeadline();
+    if (deadline !== undefined && deadline.atMs <= nowMs) counts.deadlines++;
+    handleTimeout.call(machine, nowMs);
+  };
 }
 
 /** The machine and the transport, and between them the least that a correct loop does: no driver, no router, no adapter. */
@@ -231,25 +255,26 @@ function byHand(): Server {
   };
 }
 
-/** What core alone takes: requests by hand, answers into a buffer. */
-export function coreAlone(messages: readonly Uint8Array[], forMs: number): { answered: number } {
-  const { machine } = servedNode(0);
-  const addresses = new AddressTable();
-  addresses.setLink("udp4", { link: 1, maxBytes: 1_200 });
-  const from = { remote: addresses.parse("udp://127.0.0.1:5000"), dialable: true };
-  const scratch = new Uint8Array(1_200);
+/** What core alone takes: requests by hand, answers into a buffer. Returns how many were answered. */
+export function coreAlone(messages: readonly Uint8Array[], forMs: number): number {
+  alone ??= servedNode(0);
+  const { machine } = alone;
   const untilMs = performance.now() + forMs;
-  let nowMs = 1;
   let answered = 0;
-  for (let i = 0; ; ) {
-    if (performance.now() > untilMs) return { answered };
-    nowMs += 0.1;
+  for (let i = 0; performance.now() < untilMs; ) {
+    aloneMs += 0.1;
     for (const end = i + batch; i < end; i++) {
       const bytes = messages[i % messages.length] as Uint8Array;
-      machine.handleNetworkEvent(nowMs, { type: "message", from, bytes });
+      machine.handleNetworkEvent(aloneMs, { type: "message", from: asker, bytes });
     }
-    while (machine.pollTransmit(nowMs, scratch) !== undefined) answered++;
+    while (machine.pollTransmit(aloneMs, scratch) !== undefined) answered++;
     while (machine.pollEvent() !== undefined);
     machine.nextDeadline();
   }
+  return answered;
 }
+
+let alone: ServedNode | undefined;
+let aloneMs = 1;
+const scratch = new Uint8Array(1_200);
+const asker = { remote: new AddressTable().parse("udp://127.0.0.1:5000"), dialable: true };
