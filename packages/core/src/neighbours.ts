@@ -16,7 +16,7 @@ import type { NodeId } from "./node-id.ts";
 import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest } from "./pending-request.ts";
-import { type Move, Pings } from "./pings.ts";
+import { Pings } from "./pings.ts";
 import type { Protocol, RequestMessage, ResponseMessage } from "./protocol.ts";
 import { TokenBucket } from "./rate-limiter.ts";
 import type { ContactOrigin, FailOutcome, InsertOutcome, RoutingTable, TableEntry } from "./routing-table.ts";
@@ -79,9 +79,12 @@ export class Neighbours implements RpcObserver {
       this.#evict(response.sender);
       return;
     }
-    if (this.#pings.isMove(request)) this.#evict(response.sender);
     const contact = asAsked(request.to, response, from) ?? this.#contactOf(response, from);
     if (contact === undefined) return;
+    if (this.#pings.isMove(request)) {
+      this.#onMoved(nowMs, contact);
+      return;
+    }
     // Whatever query asked, and even if that has ended since, it was our own work that reached the peer.
     this.#insert(nowMs, contact, this.#pings.originOf(request) ?? "walk");
   }
@@ -93,12 +96,13 @@ export class Neighbours implements RpcObserver {
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const { sender, client } = message;
-    if (client || this.#pings.has(sender)) return;
+    if (client) return;
     const known = this.#options.table.contactOf(sender);
     if (known !== undefined) {
       this.#onKnownAsked(nowMs, known, from, bytes);
       return;
     }
+    if (this.#pings.has(sender)) return;
     const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
     if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
     if (this.#mayVerify(nowMs, address)) this.#pings.sendOnce(this.#contactAt(sender, address), bytes);
@@ -186,8 +190,18 @@ export class Neighbours implements RpcObserver {
     return known !== undefined && nowMs - known.lastSeenMs >= this.#options.limits.refreshIntervalMs;
   }
 
+  /** Where they may not have its place, it leaves: it is not where it was. */
+  #onMoved(nowMs: InstantMs, contact: Contact): void {
+    const outcome = this.#options.table.onMoved(nowMs, contact);
+    if (outcome.type === "refused") this.#evict(contact.id);
+    this.#onInsert(nowMs, contact, outcome);
+  }
+
   #insert(nowMs: InstantMs, contact: Contact, origin: ContactOrigin): void {
-    const outcome = this.#options.table.onAnswered(nowMs, contact, origin);
+    this.#onInsert(nowMs, contact, this.#options.table.onAnswered(nowMs, contact, origin));
+  }
+
+  #onInsert(nowMs: InstantMs, contact: Contact, outcome: InsertOutcome): void {
     if (outcome.type === "inserted") {
       const wasLost = this.#lost.delete(contact.id);
       this.#discovered(contact);
@@ -203,10 +217,14 @@ export class Neighbours implements RpcObserver {
    * answers then has its place, as one that came to us.
    */
   #onKnownAsked(nowMs: InstantMs, known: Contact, { remote, dialable, peer }: Path, bytes: number): void {
-    if (!dialable || known.addresses.some(({ key }) => key === remote.key)) return;
-    if (peer !== undefined) {
-      if (this.#mayVerify(nowMs, remote)) this.#pings.sendOnce({ id: known.id, addresses: [remote] }, bytes);
-    } else if (this.#mayVerify(nowMs, remote)) this.#probe(known, { address: remote, maxBytes: bytes });
+    const { id, addresses } = known;
+    if (!dialable || addresses.some(({ key }) => key === remote.key)) return;
+    if (!this.#pings.has(id)) {
+      if (!this.#mayVerify(nowMs, remote)) return;
+      if (peer === undefined) this.#probe(known);
+      else this.#pings.sendOnce({ id, addresses: [remote] }, bytes);
+    }
+    if (peer === undefined) this.#pings.noteMove(id, remote, bytes);
   }
 
   /** Whether a ping that a stranger has caused may go there now. */
@@ -235,9 +253,8 @@ export class Neighbours implements RpcObserver {
   }
 
   /** A ping changes nothing about how the contact came to us. */
-  #probe(contact: Contact, move?: Move): void {
-    const origin = this.#options.table.get(contact.id)?.incomingOnly ? "incoming" : "walk";
-    this.#pings.send(contact, origin, move);
+  #probe(contact: Contact): void {
+    this.#pings.send(contact, this.#options.table.get(contact.id)?.incomingOnly ? "incoming" : "walk");
   }
 
   #evict(id: NodeId): void {

@@ -22,9 +22,11 @@ export interface PingsOptions {
 const ping: Request = { type: "ping" };
 
 /** Where to ask a contact that does not answer where it is known: once, and in no more bytes than it asked with. */
-export interface Move {
+interface Move {
   readonly address: Address;
   readonly maxBytes: number;
+  /** It is being asked there. */
+  readonly isAsked: boolean;
 }
 
 export class Pings implements RequestOwner {
@@ -32,7 +34,7 @@ export class Pings implements RequestOwner {
   readonly #options: PingsOptions;
   /** By id, with what an answer says of how the contact came to us. */
   readonly #origins = new LeanMap<string, ContactOrigin>();
-  /** Of contacts that have asked us from elsewhere, by id. */
+  /** Of contacts that have asked us from elsewhere meanwhile, by id: where they did so last. */
   readonly #moves = new LeanMap<string, Move>();
   readonly #waiting: Ring<Contact> = new Ring();
   #inFlight = 0;
@@ -58,15 +60,20 @@ export class Pings implements RequestOwner {
   /** Whether the request asks a contact where it was not known, since it did not answer where it was. */
   isMove(request: PendingRequest): boolean {
     if (request.owner !== this) return false;
-    return this.#moves.get((request.to.id as NodeId).key)?.address === request.to.addresses[0];
+    return this.#moves.get((request.to.id as NodeId).key)?.isAsked === true;
+  }
+
+  /** Somebody who is being pinged where we know it asks us from elsewhere, in so many bytes. */
+  noteMove(id: NodeId, address: Address, maxBytes: number): void {
+    if (!this.has(id) || this.#moves.get(id.key)?.isAsked) return;
+    this.#moves.set(id.key, { address, maxBytes, isAsked: false });
   }
 
   /** `false`: as many wait as may. Nobody is pinged twice at once. */
-  send(contact: Contact, origin: ContactOrigin, move?: Move): boolean {
+  send(contact: Contact, origin: ContactOrigin): boolean {
     if (this.has(contact.id)) return true;
     if (this.#isFull) return false;
     this.#origins.set(contact.id.key, origin);
-    if (move !== undefined) this.#moves.set(contact.id.key, move);
     if (this.#inFlight < this.#maxInFlight) this.#begin(contact);
     else this.#waiting.push(contact);
     return true;
@@ -119,10 +126,10 @@ export class Pings implements RequestOwner {
 
   onFailure(_nowMs: InstantMs, request: PendingRequest): void {
     const id = request.to.id as NodeId;
-    const move = this.isMove(request) ? undefined : this.#moves.get(id.key);
+    const move = this.#moves.get(id.key);
     this.#end(request);
-    if (move === undefined || !this.isFree) return;
-    this.#moves.set(id.key, move);
+    if (move === undefined || move.isAsked || !this.isFree) return;
+    this.#moves.set(id.key, { ...move, isAsked: true });
     this.sendOnce({ id, addresses: [move.address] }, move.maxBytes);
   }
 

@@ -190,6 +190,25 @@ export class RoutingTable implements ReadonlyRoutingTable {
     }
   }
 
+  /**
+   * A contact does not answer where it is known, and somebody has answered by its name elsewhere: they have its place, as one
+   * that came to us, where the limits allow. Otherwise it stays as it is.
+   */
+  onMoved(nowMs: InstantMs, contact: Contact): InsertOutcome {
+    const bucket = this.#bucketOf(contact.id);
+    const index = bucket.entries.indexOf(contact.id);
+    if (index === undefined) return this.onAnswered(nowMs, contact, "incoming");
+    const before = bucket.entries.entryAt(index);
+    bucket.remove(index);
+    this.#size--;
+    const reason = bucket.refusal(contact, true);
+    if (reason === undefined)
+      return this.#place({ ...before, contact, lastSeenMs: nowMs, failures: 0, incomingOnly: true });
+    bucket.insert(before);
+    this.#size++;
+    return refused(reason);
+  }
+
   /** Removes a contact whatever its record, and promotes a replacement as {@link onFailed} does. */
   evict(id: NodeId): FailOutcome {
     const bucket = this.#bucketOf(id);

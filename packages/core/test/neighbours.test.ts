@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Address, type Contact, commonPrefixLength } from "../src/index.ts";
+import { type Address, type Contact, commonPrefixLength, type NodeLimits } from "../src/index.ts";
 import { numbered, type Sent, Stage, type Stranger } from "./stage.ts";
 
 const second = 1_000;
@@ -272,6 +272,44 @@ describe("a contact that asks from another address", () => {
       moved.path.remote.key,
     ]);
     expect(stage.node.table.get(peer.id)).toMatchObject({ contact: contactOf(moved), incomingOnly: true });
+  });
+
+  /** One contact in a full bucket, and somebody who waits for its place. */
+  function contested(limits: Partial<NodeLimits>): { stage: Stage; peer: Stranger; waiting: Stranger } {
+    const stage = new Stage({ limits: { smallTableSize: 0, bucketSize: 1, ...limits } });
+    const near = Array.from({ length: 50 }, (_, i) => stage.stranger(i + 1)).find(
+      ({ id }) => commonPrefixLength(stage.node.id, id) >= 1,
+    ) as Stranger;
+    const [peer, waiting] = farAway(stage, 2) as [Stranger, Stranger];
+    for (const stranger of [near, peer, waiting]) {
+      stage.live.set(stranger.path.remote.key, stranger);
+      stage.befriend(stranger);
+    }
+    stage.live.delete(peer.path.remote.key);
+    expect(stage.node.table.get(waiting.id)).toBeUndefined();
+    return { stage, peer, waiting };
+  }
+
+  it("is asked where it asked from last, though another waits for its place", () => {
+    const { stage, peer, waiting } = contested({});
+    stage.ask(elsewhere(stage, peer), { type: "ping" });
+    stage.pass(1 * second);
+    const moved = { ...peer, path: stage.stranger(102).path };
+    stage.live.set(moved.path.remote.key, moved);
+    stage.ask(moved, { type: "ping" });
+    stage.pass(20 * second);
+    expect(stage.node.table.get(peer.id)).toMatchObject({ contact: contactOf(moved), incomingOnly: true });
+    expect(stage.node.table.get(waiting.id)).toBeUndefined();
+  });
+
+  it("leaves where the limits do not allow it its place, and whoever waits has that", () => {
+    const { stage, peer, waiting } = contested({ maxIncomingPerBucket: 0 });
+    const moved = elsewhere(stage, peer);
+    stage.live.set(moved.path.remote.key, moved);
+    stage.ask(moved, { type: "ping" });
+    stage.pass(20 * second);
+    expect(stage.node.table.get(peer.id)).toBeUndefined();
+    expect(stage.node.table.get(waiting.id)).toBeDefined();
   });
 
   it("stays as it is known, and fails, when it answers nowhere", () => {
