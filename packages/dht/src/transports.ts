@@ -13,11 +13,11 @@ import { describe } from "./key.ts";
 import { type CreateNodeOptions, defined, demand } from "./options.ts";
 import type { SeedInput } from "./seed-resolver.ts";
 
-/** In the order in which others are told to try them: what needs no connection in front. */
-const schemes = ["udp", "tcp", "ws", "wss"] as const;
-
 /** What stands in front of an address. */
-export type Scheme = (typeof schemes)[number];
+export type Scheme = "udp" | "tcp" | "ws" | "wss";
+
+/** In the order in which others are told to try them: what needs no connection in front. */
+const schemes: readonly Scheme[] = ["udp", "tcp", "ws", "wss"];
 
 /** Counters and gauges of what keeps connections; absent where the node has no such transport. */
 export interface NodeConnections {
