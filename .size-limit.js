@@ -3,14 +3,14 @@
  * Each limit is about a tenth above what was measured when it was set; raise one when what it pays for is worth it.
  */
 const budgets = [
-  { name: "@kad/core", folder: "packages/core", limit: "44 kB" },
+  { name: "@kad/core", folder: "packages/core", limit: "52 kB" },
   {
     name: "@kad/core: ids and distances alone",
     folder: "packages/core",
     limit: "770 B",
     import: "{ NodeId, compareDistance }",
   },
-  { name: "@kad/dht", folder: "packages/dht", limit: "84 kB" },
+  { name: "@kad/dht", folder: "packages/dht", limit: "94 kB" },
   {
     name: "@kad/transport-udp, beside core",
     folder: "packages/transport-udp",
@@ -38,14 +38,26 @@ const budgets = [
   },
   { name: "@kad/loop-node, beside core", folder: "adapters/node", limit: "950 B", ignore: ["@kad/core"] },
   { name: "@kad/loop-poll, beside core", folder: "adapters/poll", limit: "2 kB", ignore: ["@kad/core"] },
-  { name: "@kad/cli", folder: "packages/cli", limit: "107 kB" },
+  {
+    name: "@kad/loop-epoll, beside core",
+    folder: "adapters/epoll",
+    limit: "4.6 kB",
+    ignore: ["@kad/core", "koffi"],
+  },
+  {
+    name: "@kad/loop-libuv, beside core",
+    folder: "adapters/libuv",
+    limit: "8.8 kB",
+    ignore: ["@kad/core", "koffi"],
+  },
+  { name: "@kad/cli", folder: "packages/cli", limit: "118 kB" },
 ];
 
 /** What a page loads, as pages load it: with gzip. */
 const page = {
   name: "a node in a page: core, its loop and WebSocket",
   gzip: true,
-  limit: "53 kB",
+  limit: "60 kB",
   path: [
     "packages/core/dist/index.js",
     "adapters/browser/dist/index.js",

@@ -180,16 +180,17 @@ export async function node(way: Way, counts?: IdleCounts): Promise<Server> {
 }
 
 function count(machine: KadNode, counts: IdleCounts): void {
-  const { pollTransmit, handleTimeout } = machine;
+  const pollTransmit = machine.pollTransmit.bind(machine);
+  const handleTimeout = machine.handleTimeout.bind(machine);
   machine.pollTransmit = (nowMs, into) => {
-    const transmit = pollTransmit.call(machine, nowMs, into);
+    const transmit = pollTransmit(nowMs, into);
     if (transmit === undefined) counts.turns++;
     return transmit;
   };
   machine.handleTimeout = (nowMs) => {
     const deadline = machine.nextDeadline();
     if (deadline !== undefined && deadline.atMs <= nowMs) counts.deadlines++;
-    handleTimeout.call(machine, nowMs);
+    handleTimeout(nowMs);
   };
 }
 
