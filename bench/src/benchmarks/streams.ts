@@ -149,7 +149,7 @@ class LoadProcess {
         this.#waiting = resolve;
       }));
     if (expected !== undefined && event !== expected)
-      throw new Error(`${String(event)} instead of ${String(expected)}`);
+      throw new Error(`${JSON.stringify(event)} instead of ${JSON.stringify(expected)}`);
     return event;
   }
 

@@ -28,7 +28,8 @@ export async function startSecureNode(listen: string, plugin: Plugin): Promise<S
     padRequests: false, // the channel proves addresses
   });
   const machine = secure(node, secureStreams({ credentials, addresses, nowMs }));
-  const { driver, router, close } = await runNode({ machine, addresses, transports: [tcp({ listen })] });
+  const running = await runNode({ machine, addresses, transports: [tcp({ listen })] });
+  const { driver, router } = running;
   driver.use(plugin);
   return {
     id: credentials.id,
@@ -36,6 +37,6 @@ export async function startSecureNode(listen: string, plugin: Plugin): Promise<S
     join(url) {
       driver.run((now) => machine.bootstrap(now, [{ addresses: [addresses.parse(url)] }]));
     },
-    close,
+    close: () => running.close(),
   };
 }
