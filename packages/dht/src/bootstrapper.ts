@@ -118,7 +118,7 @@ export class Bootstrapper implements Plugin {
     const { commands } = this.#options;
     if (isAlone(commands)) this.#inBackground(() => this.#tryUntilJoined());
     else if (commands.table.size < smallTableSize && performance.now() - this.#askedAtMs > smallTablePauseMs)
-      this.#inBackground(() => this.#askSeeds());
+      this.#inBackground(() => this.#lookForLand());
   }
 
   /** One thing at a time: whoever asks the seeds asks for all. */
@@ -135,16 +135,22 @@ export class Bootstrapper implements Plugin {
       });
   }
 
-  /** Nothing is wrong if nobody answers: others do. */
-  #askSeeds(): Promise<unknown> {
-    return this.#round(this.#options.seeds, longestRoundMs);
-  }
-
   async #tryUntilJoined(): Promise<void> {
     for (let attempt: number | undefined = 0; attempt !== undefined; ) {
       attempt = await this.#tryToJoin(attempt);
       this.#check(undefined);
     }
+  }
+
+  /** A seed that is none of our few contacts may know more. Nothing is wrong if none answers: others do. */
+  async #lookForLand(): Promise<void> {
+    const { seeds, commands } = this.#options;
+    const known = new Set(commands.table.contacts().map(({ id }) => id.key));
+    const knocks = await this.#knockAll(seeds, longestRoundMs, undefined);
+    const strangers = knocks.flatMap((knock) =>
+      knock.type === "answered" && !known.has(knock.contact.id.key) ? [knock.contact] : [],
+    );
+    if (strangers.length > 0) await this.#walk(strangers);
   }
 
   /** Returns the number of the next attempt; `undefined`: none is needed, we have joined. */

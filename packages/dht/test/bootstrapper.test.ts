@@ -86,8 +86,9 @@ describe("a node that nobody answers any more", () => {
       node.ping({ id: old.id, addresses: node.table.contacts()[0]?.addresses ?? [] });
     for (let i = 0; i < 9; i++) await ask();
     expect([node.stats().health, node.table.size]).toEqual(["offline", 1]);
+    const join = next(node, "node:join");
     const renewed = await net.open({ listen: url });
-    await next(node, "node:join");
+    await join;
     expect(node.table.get(renewed.id)).toBeDefined();
   });
 });
