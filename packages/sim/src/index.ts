@@ -43,6 +43,17 @@ export {
 export type { CommandCall, HostChange, Observer, Observers } from "./observer.ts";
 export type { DropReason, Packet } from "./packet.ts";
 export { RandomStream, type Seed } from "./random-stream.ts";
+export { CallLog, type CallLogOptions, type CallLogState } from "./recording/call-log.ts";
+export type { Facts, Json, RecordedCall, RecordingHeader } from "./recording/format.ts";
+export { record, recordedNode } from "./recording/recording-machine.ts";
+export {
+  type Difference,
+  RecordingError,
+  type ReplayedCall,
+  type ReplayOptions,
+  type ReplayReport,
+  replay,
+} from "./recording/replay.ts";
 export { FloodingNode } from "./rogues/flooder.ts";
 export { GarbageNode } from "./rogues/garbage.ts";
 export { LyingNode } from "./rogues/liar.ts";
@@ -57,4 +68,8 @@ export type { SimQuery } from "./sim-query.ts";
 export { type Planned, Simulation, type SimulationOptions } from "./simulation.ts";
 export { Swarm, type SwarmOptions } from "./swarm.ts";
 export { Trace, type TraceOptions } from "./trace.ts";
+export { type FaultEvent, type FaultPlan, faultEvents } from "./trials/fault-plan.ts";
+export type { ProgressReport } from "./trials/progress.ts";
+export { runTrial, type TrialOptions, type TrialReport } from "./trials/trial.ts";
+export { NoProgress, TrialError } from "./trials/trial-error.ts";
 export type { InstantUs } from "./virtual-time.ts";

@@ -11,16 +11,12 @@ import {
   type Outlet,
   type SendOutcome,
   type Transmit,
+  WallClock,
 } from "@kad/core";
 import { links } from "./addressing.ts";
 import type { NodeMachine } from "./machine-layer.ts";
 import type { SimHost } from "./sim-host.ts";
 import type { Task, TaskHandle, Timeline } from "./timeline.ts";
-import { hourMs } from "./virtual-time.ts";
-
-/** As loop-node does: told hourly, and when the wall clock has moved by over a second against the monotonic one. */
-const wallClockIntervalMs = hourMs;
-const clockJumpMs = 1_000;
 
 export class Life implements Host, Outlet, Task {
   readonly driver: Driver;
@@ -31,9 +27,7 @@ export class Life implements Host, Outlet, Task {
   readonly #host: SimHost;
   readonly #timeline: Timeline;
   #deadlineMs: InstantMs | undefined;
-  #wallClockDueMs: InstantMs = Number.NEGATIVE_INFINITY;
-  /** Wall clock less monotonic clock, as last told to the node. */
-  #clockGapMs = 0;
+  readonly #wallClock: WallClock = new WallClock((event) => this.driver.deliver(event));
   #timer: TaskHandle | undefined;
   #timerMs: InstantMs = 0;
   #state: "running" | "frozen" | "ended" = "running";
@@ -58,7 +52,7 @@ export class Life implements Host, Outlet, Task {
   /** Tells the node its addresses and the wall clock, and begins. */
   start(addresses: readonly Address[]): void {
     this.driver.deliver({ type: "addressesChanged", addresses });
-    this.#tellWallClock(this.nowMs());
+    this.#wallClock.check(this.nowMs(), this.#host.unixMs);
     this.driver.pump();
     this.#setTimer();
   }
@@ -93,9 +87,7 @@ export class Life implements Host, Outlet, Task {
   run(): void {
     this.#timer = undefined;
     const nowMs = this.nowMs();
-    const hasJumped = Math.abs(this.#host.unixMs - nowMs - this.#clockGapMs) > clockJumpMs;
-    const isTold = hasJumped || nowMs >= this.#wallClockDueMs;
-    if (isTold) this.#tellWallClock(nowMs);
+    const isTold = this.#wallClock.check(nowMs, this.#host.unixMs);
     if (this.#deadlineMs !== undefined && this.#deadlineMs <= nowMs) {
       this.#deadlineMs = undefined;
       this.driver.wake();
@@ -103,13 +95,14 @@ export class Life implements Host, Outlet, Task {
     this.#setTimer();
   }
 
-  /** The kernel takes no more messages, or takes them again. */
-  setClogged(isClogged: boolean): void {
-    if (isClogged === this.#isClogged) return;
+  /** The kernel takes no more messages, or takes them again. `false`: so it was already. */
+  setClogged(isClogged: boolean): boolean {
+    if (isClogged === this.#isClogged) return false;
     this.#isClogged = isClogged;
     for (const link of [links.ipv4, links.ipv6])
       this.driver.deliver({ type: "flow", link, open: !isClogged });
     this.driver.pump();
+    return true;
   }
 
   /** The process stands still: nothing of its own happens until {@link thaw}. */
@@ -144,18 +137,11 @@ export class Life implements Host, Outlet, Task {
   /** A timer that is too early sets itself anew: deadlines mostly move back, and so cost nothing. */
   #setTimer(): void {
     if (this.#state !== "running") return;
-    const targetMs = Math.min(this.#deadlineMs ?? Number.POSITIVE_INFINITY, this.#wallClockDueMs);
+    const targetMs = Math.min(this.#deadlineMs ?? Number.POSITIVE_INFINITY, this.#wallClock.dueAtMs);
     if (this.#timer !== undefined && this.#timerMs <= targetMs) return;
     this.#timerMs = targetMs;
     const atUs = this.#host.toTimelineUs(targetMs);
     if (this.#timer === undefined) this.#timer = this.#timeline.add(atUs, this);
     else this.#timeline.move(this.#timer, atUs);
-  }
-
-  #tellWallClock(nowMs: InstantMs): void {
-    const { unixMs } = this.#host;
-    this.#clockGapMs = unixMs - nowMs;
-    this.#wallClockDueMs = nowMs + wallClockIntervalMs;
-    this.driver.deliver({ type: "wallClock", unixMs });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A datagram under way, and the pool that packets come from: what has arrived or was lost carries the next one.
  */
-import type { Address, Path } from "@kad/core";
+import type { Address, Malformed, Message, Path } from "@kad/core";
 import type { Endpoint } from "./endpoint.ts";
 import type { Task } from "./timeline.ts";
 import type { InstantUs } from "./virtual-time.ts";
@@ -18,6 +18,8 @@ export interface Packet {
   readonly target: Endpoint | undefined;
   /** The message, without the headers of UDP and IP. */
   readonly bytes: Uint8Array;
+  /** What the protocol that all hosts speak reads in it; read when it is first asked for. */
+  readonly message: Message | Malformed;
 }
 
 /** Why a packet did not arrive. */
@@ -49,6 +51,7 @@ export class PooledPacket implements Packet, Task {
   readonly buffer: Uint8Array;
   /** Which of the pool's lists it goes back to; `undefined`: too large for any. */
   readonly size: number | undefined;
+  #message: Message | Malformed | undefined;
   readonly #arrive: (nowUs: InstantUs, packet: PooledPacket) => void;
 
   constructor(
@@ -59,6 +62,18 @@ export class PooledPacket implements Packet, Task {
     this.buffer = buffer;
     this.size = size;
     this.#arrive = arrive;
+  }
+
+  get message(): Message | Malformed {
+    this.#message ??= this.from.host.simulation.protocol.decode(this.bytes);
+    return this.#message;
+  }
+
+  /** The bytes are others from now on. */
+  forget(): void {
+    this.#message = undefined;
+    this.target = undefined;
+    this.isThroughLine = false;
   }
 
   run(nowUs: InstantUs): void {
@@ -114,8 +129,7 @@ export class PacketPool {
   giveBack(packet: PooledPacket): void {
     this.#inFlight--;
     packet.bytes.fill(poison);
-    packet.target = undefined;
-    packet.isThroughLine = false;
+    packet.forget();
     if (packet.size !== undefined) (this.#free[packet.size] as PooledPacket[]).push(packet);
   }
 }

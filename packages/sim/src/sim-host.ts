@@ -24,7 +24,7 @@ import {
   UsageError,
 } from "@kad/core";
 import type { Families } from "./addressing.ts";
-import { Line } from "./bandwidth.ts";
+import { type Bandwidth, Line } from "./bandwidth.ts";
 import type { Place } from "./delay.ts";
 import { Endpoint } from "./endpoint.ts";
 import { HostClock } from "./host-clock.ts";
@@ -58,8 +58,6 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   readonly name: string;
   readonly simulation: Simulation;
   readonly place: Place;
-  readonly uplink: Line | undefined;
-  readonly downlink: Line | undefined;
   /** Whether this host's packets are lost, or doubled. @internal */
   readonly random: RandomStream;
   /** How long they take. @internal */
@@ -68,6 +66,8 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   readonly #clock: HostClock;
   readonly #nodeRandom: RandomStream;
   readonly #queries = new Map<QueryId, SimQuery>();
+  #uplink: Line | undefined;
+  #downlink: Line | undefined;
   #endpoints: readonly Endpoint[];
   #id: NodeId;
   #store: RecordStore;
@@ -91,8 +91,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     this.place = options.place ?? simulation.network.conditions.delay.place(placeRandom);
     this.#id = options.id ?? this.#newId();
     this.#store = newStore();
-    this.uplink = options.uplink === undefined ? undefined : new Line(options.uplink);
-    this.downlink = options.downlink === undefined ? undefined : new Line(options.downlink);
+    this.setLines(options);
     this.#clock = new HostClock(simulation, options.clockOriginMs ?? 0, options.wallClockErrorMs ?? 0);
     this.#endpoints = this.#newEndpoints(options);
   }
@@ -127,6 +126,15 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   /** @throws UsageError `closed` while the host is down */
   get driver(): Driver {
     return this.#running().driver;
+  }
+
+  /** What it sends through; `undefined`: as much as it likes. */
+  get uplink(): Line | undefined {
+    return this.#uplink;
+  }
+
+  get downlink(): Line | undefined {
+    return this.#downlink;
   }
 
   /** Its sockets: one for each address family. */
@@ -267,8 +275,13 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
 
   /** `true`: its kernel takes no more messages, as when a network card stalls. */
   setClogged(isClogged: boolean): void {
-    this.#running().setClogged(isClogged);
-    this.#tell(isClogged ? "clogged" : "unclogged");
+    if (this.#running().setClogged(isClogged)) this.#tell(isClogged ? "clogged" : "unclogged");
+  }
+
+  /** Gives it other lines, or none, for what is sent from now on. */
+  setLines({ uplink, downlink }: { readonly uplink?: Bandwidth; readonly downlink?: Bandwidth }): void {
+    this.#uplink = uplink === undefined ? undefined : new Line(uplink);
+    this.#downlink = downlink === undefined ? undefined : new Line(downlink);
   }
 
   /** Attaches a plugin until the node ends; the returned function removes it before. */
@@ -276,9 +289,13 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     return this.driver.use(plugin);
   }
 
-  /** Any command, at the host's instant, as `Driver.run` does it. */
+  /**
+   * Any command, at the host's instant, as `Driver.run` does it.
+   * @throws UsageError `closed` while it is down, `invalidArgument` while it stands still; and whatever the command throws
+   */
   run<T>(command: (node: M, nowMs: InstantMs) => T): T {
     const { driver, node } = this.#running();
+    this.#expect("up");
     return driver.run((nowMs) => command(node as M, nowMs));
   }
 

@@ -23,10 +23,17 @@ export interface SwarmOptions<M extends NodeMachine = NodeMachine> {
   readonly through?: "first" | "any";
   /** 1 or more; 3 by default. */
   readonly seedsPerHost?: number;
+  /** `false`: whoever has joined is left to itself. By default it joins again when that is in doubt, as `@kad/dht` does. */
+  readonly keepsJoined?: boolean;
 }
 
-/** Pause before a host that knows nobody asks again: as `@kad/dht` does. */
+/** Pause before a host that knows nobody asks again. */
 const retryMs = 5_000;
+/** How often tables are looked for that are empty, or of which nobody answers. */
+const tableCheckMs = 30_000;
+/** Contacts below which a host may be on an island, and how often it looks for a way off it. */
+const smallTableSize = 20;
+const smallTablePauseMs = 300_000;
 
 export class Swarm<M extends NodeMachine = NodeMachine> {
   readonly simulation: Simulation;
@@ -37,6 +44,10 @@ export class Swarm<M extends NodeMachine = NodeMachine> {
   readonly #joinedAfterMs: (number | undefined)[] = [];
   /** Hosts that have not joined yet. */
   readonly #joining = new Set<SimHost<M>>();
+  /** Hosts that had, and do so again. */
+  readonly #rejoining = new Set<SimHost<M>>();
+  /** When each has last begun to, in ms, by place. */
+  readonly #lastAskedMs: number[] = [];
   /** Hosts that have come. */
   #arrived = 0;
 
@@ -59,6 +70,7 @@ export class Swarm<M extends NodeMachine = NodeMachine> {
     for (const [place, one] of this.hosts.entries()) {
       simulation.after((overMs * place) / nodes, () => this.#arrive(place, one));
     }
+    if (options.keepsJoined ?? true) this.#keepJoined();
   }
 
   /** Those that run. */
@@ -97,7 +109,39 @@ export class Swarm<M extends NodeMachine = NodeMachine> {
   /** Joins, and again after a pause, until it has; a host that ends meanwhile is left alone. */
   join(host: SimHost<M>): void {
     this.#joining.add(host);
-    this.#attempt(host, this.simulation.nowMs);
+    this.#attempt(host, this.#joining, this.simulation.nowMs);
+  }
+
+  #keepJoined(): void {
+    this.simulation.after(tableCheckMs, () => {
+      for (const host of this.hosts) {
+        const isBusy = this.#joining.has(host) || this.#rejoining.has(host);
+        if (isBusy || host.state !== "up") continue;
+        if (isAlone(host)) {
+          this.#rejoining.add(host);
+          this.#attempt(host, this.#rejoining, this.simulation.nowMs);
+        } else if (host.node.table.size < smallTableSize) this.#lookForLand(host);
+      }
+      this.#keepJoined();
+    });
+  }
+
+  /** A seed that is none of its few contacts may know more. */
+  #lookForLand(host: SimHost<M>): void {
+    const { nowMs } = this.simulation;
+    const place = this.#placeOf(host);
+    if (nowMs - (this.#lastAskedMs[place] ?? 0) < smallTablePauseMs) return;
+    this.#lastAskedMs[place] = nowMs;
+    const strangers = this.seedsFor(host).filter(({ id }) => host.node.table.get(id) === undefined);
+    for (const seed of strangers) {
+      host.ping(seed.seed).onOver(({ finished }) => {
+        if (finished?.end === "converged" && host.state === "up") host.join([seed]);
+      });
+    }
+  }
+
+  #placeOf(host: SimHost): number {
+    return host.index - (this.hosts[0] as SimHost).index;
   }
 
   #arrive(place: number, host: SimHost<M>): void {
@@ -106,20 +150,29 @@ export class Swarm<M extends NodeMachine = NodeMachine> {
     if (place > 0) this.join(host);
   }
 
-  #attempt(host: SimHost<M>, startedMs: number): void {
-    const seeds = host.state === "down" ? [] : this.seedsFor(host);
-    if (seeds.length === 0) this.#joining.delete(host);
-    else host.join(seeds).onOver((query) => this.#onOver(host, query, startedMs));
-  }
-
-  #onOver(host: SimHost<M>, query: SimQuery, startedMs: number): void {
-    const { simulation } = this;
-    if (query.finished !== undefined && query.finished.end !== "converged") {
-      simulation.after(retryMs, () => this.#attempt(host, startedMs));
+  #attempt(host: SimHost<M>, trying: Set<SimHost<M>>, startedMs: number): void {
+    if (host.state === "asleep" || host.state === "paused") {
+      this.simulation.after(retryMs, () => this.#attempt(host, trying, startedMs));
       return;
     }
-    this.#joining.delete(host);
-    if (!query.isLost)
-      this.#joinedAfterMs[host.index - (this.hosts[0] as SimHost).index] ??= simulation.nowMs - startedMs;
+    const seeds = host.state === "down" ? [] : this.seedsFor(host);
+    this.#lastAskedMs[this.#placeOf(host)] = this.simulation.nowMs;
+    if (seeds.length === 0) trying.delete(host);
+    else host.join(seeds).onOver((query) => this.#onOver(host, trying, query, startedMs));
   }
+
+  #onOver(host: SimHost<M>, trying: Set<SimHost<M>>, query: SimQuery, startedMs: number): void {
+    const { simulation } = this;
+    if (query.finished !== undefined && query.finished.end !== "converged") {
+      simulation.after(retryMs, () => this.#attempt(host, trying, startedMs));
+      return;
+    }
+    trying.delete(host);
+    if (!query.isLost) this.#joinedAfterMs[this.#placeOf(host)] ??= simulation.nowMs - startedMs;
+  }
+}
+
+/** Nobody to ask, or nobody who answers. */
+function isAlone(host: SimHost): boolean {
+  return host.node.table.size === 0 || host.node.stats().health === "offline";
 }

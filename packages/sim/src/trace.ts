@@ -20,6 +20,7 @@
  */
 import type { Contact, NodeEvent, Seed as PeerSeed, QueryResult } from "@kad/core";
 import { NodeId } from "@kad/core";
+import { checksumOf, TextHash } from "./checksum.ts";
 import type { CommandCall, HostChange, Observer } from "./observer.ts";
 import type { DropReason, Packet } from "./packet.ts";
 import type { Seed } from "./random-stream.ts";
@@ -75,7 +76,7 @@ export class Trace implements Observer {
     this.#line(
       nowUs,
       from.host.name,
-      `send #${number} ${receiver} ${type} ${bytes.length} ${hex(checksum(bytes))}`,
+      `send #${number} ${receiver} ${type} ${bytes.length} ${checksumOf(bytes)}`,
     );
   }
 
@@ -110,46 +111,12 @@ export class Trace implements Observer {
   }
 }
 
-/** Two FNV-1a lanes with different primes, over UTF-16 units; FNV is public domain. */
-class TextHash {
-  #a = 0x811c9dc5 | 0;
-  #b = 0x9747b28c | 0;
-
-  /** A line feed is added behind it. */
-  add(line: string): void {
-    let a = this.#a;
-    let b = this.#b;
-    for (let i = 0; i < line.length; i++) {
-      const unit = line.charCodeAt(i);
-      a = Math.imul(a ^ unit, 0x01000193);
-      b = Math.imul(b ^ unit, 0x5bd1e995) ^ (b >>> 15);
-    }
-    this.#a = Math.imul(a ^ 10, 0x01000193);
-    this.#b = Math.imul(b ^ 10, 0x5bd1e995) ^ (b >>> 15);
-  }
-
-  digest(): string {
-    return hex(this.#a) + hex(this.#b);
-  }
-}
-
-function checksum(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return hash;
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, "0");
-}
-
 function short(id: NodeId): string {
   return id.toHex().substring(0, idDigits);
 }
 
 /** What the message is, where it is one of the protocol that all hosts speak. */
-function typeOf({ from, bytes }: Packet): string {
-  const message = from.host.simulation.protocol.decode(bytes);
+function typeOf({ message }: Packet): string {
   if (message.kind === "malformed") return message.reason;
   return message.kind === "request" ? message.body.type : `${message.body.type}!`;
 }
@@ -168,7 +135,7 @@ function detailsOf(event: NodeEvent): string {
     case "requestTimedOut":
       return ` ${event.query ?? "-"} ${event.to.key}`;
     case "messageReceived":
-      return ` ${event.protocol} ${event.body.length} ${hex(checksum(event.body))} ${event.from.remote.key}`;
+      return ` ${event.protocol} ${event.body.length} ${checksumOf(event.body)} ${event.from.remote.key}`;
     case "timer":
       return ` ${event.timer} ${event.plugin}`;
     case "peerMisbehaved":
@@ -183,7 +150,7 @@ function resultOf(result: QueryResult): string {
     case "nodes":
       return `nodes=${idsOf(result.contacts)}`;
     case "value": {
-      const body = result.record === undefined ? "-" : hex(checksum(result.record.body));
+      const body = result.record === undefined ? "-" : checksumOf(result.record.body);
       return `value=${body} holders=${idsOf(result.holders)} nodes=${idsOf(result.contacts)}`;
     }
     case "providers":
@@ -193,7 +160,7 @@ function resultOf(result: QueryResult): string {
     case "pong":
       return `pong=${result.rttMs ?? result.reason}`;
     case "reply":
-      return `reply=${result.body === undefined ? result.reason : hex(checksum(result.body))}`;
+      return `reply=${result.body === undefined ? result.reason : checksumOf(result.body)}`;
   }
 }
 
@@ -210,7 +177,7 @@ function contactOf({ id, addresses }: PeerSeed): string {
 function shown(value: unknown): string {
   if (value === undefined) return "-";
   if (value instanceof NodeId) return short(value);
-  if (value instanceof Uint8Array) return `${value.length}:${hex(checksum(value))}`;
+  if (value instanceof Uint8Array) return `${value.length}:${checksumOf(value)}`;
   if (Array.isArray(value)) return `[${value.map(shown).join(",")}]`;
   if (typeof value !== "object" || value === null) return String(value as string | number | boolean | null);
   if ("addresses" in value && Array.isArray(value.addresses)) return contactOf(value as PeerSeed);

@@ -507,6 +507,6 @@ describe("all checkers", () => {
     };
     new Checkers(simulation, { more: [rule] });
     simulation.addHost();
-    expect(() => simulation.runFor(6_000)).toThrow("seed 99, at 5000.000 ms: nobody is alone: h0 is alone");
+    expect(() => simulation.runFor(11_000)).toThrow("seed 99, at 10000.000 ms: nobody is alone: h0 is alone");
   });
 });

@@ -21,9 +21,9 @@ export class AmplificationChecker implements Checker {
     if (target !== undefined) this.#add(target.host, source.remote.key, factor * bytes.length);
   }
 
-  onSend(_nowUs: InstantUs, { from, to, bytes }: Packet): void {
+  onSend(_nowUs: InstantUs, { from, to, bytes, message }: Packet): void {
     const { host } = from;
-    if (!host.isHonest || host.simulation.protocol.decode(bytes).kind === "request") return;
+    if (!host.isHonest || message.kind === "request") return;
     const left = this.#add(host, to.key, -bytes.length);
     if (left < 0) throw new CheckFailed(this.rule, host, `has sent ${-left} bytes more to ${to.key}`);
   }

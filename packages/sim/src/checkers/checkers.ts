@@ -9,7 +9,7 @@ import { RecordChecker } from "./record-checker.ts";
 import { TableChecker } from "./table-checker.ts";
 
 export interface CheckersOptions {
-  /** How often everybody is looked at, in ms of the simulation; 5,000 by default. */
+  /** How often everybody is looked at, in ms of the simulation; 10,000 by default. */
   readonly intervalMs?: number;
   /** Besides those that there are. */
   readonly more?: readonly Checker[];
@@ -39,7 +39,7 @@ export class Checkers {
   /** Times that everybody was looked at. */
   rounds = 0;
 
-  constructor(simulation: Simulation, { intervalMs = 5_000, more = [] }: CheckersOptions = {}) {
+  constructor(simulation: Simulation, { intervalMs = 10_000, more = [] }: CheckersOptions = {}) {
     this.#simulation = simulation;
     this.#checkers = [...allCheckers(), ...more];
     this.#intervalMs = intervalMs;

@@ -5,9 +5,12 @@ import type { SimHost } from "../sim-host.ts";
 import { hourMs, type InstantUs, toMs } from "../virtual-time.ts";
 import { type Checker, CheckFailed } from "./checker.ts";
 
-/** A lifetime travels in whole seconds, rounded up, and counts from when it arrives: some of both at each passing on. */
-const slackMs = 5_000;
-const slackPerHopMs = 2_000;
+/**
+ * A lifetime travels in whole seconds, rounded up, counts from when it arrives, and is not written anew when a request is sent
+ * again: up to a hard timeout and some more for each time that it is passed on.
+ */
+const slackMs = 2_000;
+const slackPerHopMs = 12_000;
 /** A record that is passed on moves at most so often in an hour. */
 const hopsPerHour = 2;
 
@@ -26,15 +29,15 @@ interface Published {
 export class RecordChecker implements Checker {
   readonly rule = "nothing is served after it has expired";
   readonly #published = new Map<string, Published>();
-  /** While a host sleeps its clock stands still, and so does what it holds. */
-  readonly #sleptMs = new Map<SimHost, { sinceUs: InstantUs | undefined; totalMs: number }>();
+  /** While a host sleeps its clock stands still, and so does what it holds; while it is stopped, what it has begun to send. */
+  readonly #stoodMs = new Map<SimHost, { sinceUs: InstantUs | undefined; totalMs: number }>();
 
   onHost(nowUs: InstantUs, host: SimHost, change: HostChange): void {
-    const slept = this.#sleptMs.get(host) ?? { sinceUs: undefined, totalMs: 0 };
-    if (change === "slept") this.#sleptMs.set(host, { ...slept, sinceUs: nowUs });
-    if (change === "woke") {
-      const totalMs = slept.totalMs + toMs(nowUs - (slept.sinceUs ?? nowUs));
-      this.#sleptMs.set(host, { sinceUs: undefined, totalMs });
+    const stood = this.#stoodMs.get(host) ?? { sinceUs: undefined, totalMs: 0 };
+    if (change === "slept" || change === "paused") this.#stoodMs.set(host, { ...stood, sinceUs: nowUs });
+    if (change === "woke" || change === "resumed") {
+      const totalMs = stood.totalMs + toMs(nowUs - (stood.sinceUs ?? nowUs));
+      this.#stoodMs.set(host, { sinceUs: undefined, totalMs });
     }
     if (change === "closed" || change === "crashed") this.#endKeeping(nowUs, host);
     // Its own records are renewed again when it comes back with them.
@@ -53,9 +56,8 @@ export class RecordChecker implements Checker {
     this.#published.set(record.key.key, published);
   }
 
-  onSend(nowUs: InstantUs, { from, bytes }: Packet): void {
+  onSend(nowUs: InstantUs, { from, message }: Packet): void {
     if (!from.host.isHonest || this.#published.size === 0) return;
-    const message = from.host.simulation.protocol.decode(bytes);
     const isServed = message.kind === "response" && message.body.type === "value";
     const isPassedOn = message.kind === "request" && message.body.type === "putValue";
     if (!isServed && !isPassedOn) return;
@@ -71,10 +73,10 @@ export class RecordChecker implements Checker {
 
   #slackMs(nowMs: number, { beganMs }: Published): number {
     const hops = 1 + (hopsPerHour * (nowMs - beganMs)) / hourMs;
-    let sleptMs = 0;
-    for (const { sinceUs, totalMs } of this.#sleptMs.values())
-      sleptMs = Math.max(sleptMs, totalMs + (sinceUs === undefined ? 0 : nowMs - toMs(sinceUs)));
-    return slackMs + hops * slackPerHopMs + hops * sleptMs;
+    let stoodMs = 0;
+    for (const { sinceUs, totalMs } of this.#stoodMs.values())
+      stoodMs = Math.max(stoodMs, totalMs + (sinceUs === undefined ? 0 : nowMs - toMs(sinceUs)));
+    return slackMs + hops * (slackPerHopMs + stoodMs);
   }
 
   #endKeeping(nowUs: InstantUs, host: SimHost): void {

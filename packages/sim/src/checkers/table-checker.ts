@@ -22,10 +22,8 @@ export class TableChecker implements Checker {
     if (host.isClient) this.#clients.add(host.id.key);
   }
 
-  onDelivery(_nowUs: InstantUs, { target, source, bytes }: Packet): void {
-    if (target === undefined || !target.host.isHonest) return;
-    const message = target.host.simulation.protocol.decode(bytes);
-    if (message.kind !== "response") return;
+  onDelivery(_nowUs: InstantUs, { target, source, message }: Packet): void {
+    if (target === undefined || !target.host.isHonest || message.kind !== "response") return;
     const answers = this.#answers.get(target.host);
     const from = answers?.get(message.sender.key) ?? new Set<string>();
     from.add(source.remote.key);

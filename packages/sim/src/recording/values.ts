@@ -1,0 +1,71 @@
+/** Values to JSON and back. */
+import { type Address, type AddressTable, KadError, NodeId } from "@kad/core";
+import type { Json } from "./format.ts";
+
+export function toJson(value: unknown): Json {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value) ? value : { $number: String(value) };
+    case "boolean":
+    case "string":
+      return value;
+    case "object":
+      return value === null ? null : objectToJson(value);
+    default:
+      return null; // nothing, or what no machine can look into
+  }
+}
+
+function objectToJson(value: object): Json {
+  if (value instanceof NodeId) return { $id: value.toHex() };
+  if (value instanceof Uint8Array) return { $bytes: toHex(value) };
+  if (value instanceof Error) return { $error: describeError(value) };
+  if (Array.isArray(value)) return value.map(toJson);
+  if (isAddress(value)) return { $at: value.key };
+  const json: Record<string, Json> = {};
+  for (const [name, field] of Object.entries(value))
+    if (field !== undefined && typeof field !== "function") json[name] = toJson(field);
+  return json;
+}
+
+/** @param addresses reads those that come up */
+export function fromJson(json: Json, addresses: AddressTable): unknown {
+  if (typeof json !== "object" || json === null) return json ?? undefined;
+  if (Array.isArray(json)) return json.map((item: Json) => fromJson(item, addresses));
+  const { $id, $bytes, $at, $number } = json as {
+    readonly [K in "$id" | "$bytes" | "$at" | "$number"]?: Json;
+  };
+  if ($id !== undefined) return NodeId.fromHex(String($id));
+  if ($bytes !== undefined) return fromHex(String($bytes));
+  if ($at !== undefined) return addresses.parse(String($at));
+  if ($number !== undefined) return Number($number);
+  return Object.fromEntries(Object.entries(json).map(([name, field]) => [name, fromJson(field, addresses)]));
+}
+
+/** Stacks differ between engines, and are left out. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof KadError ? ` ${error.code}` : "";
+  return `${error.name}${code}: ${error.message}`;
+}
+
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += hexOfByte[byte] as string;
+  return text;
+}
+
+/** @throws RangeError unless it is pairs of digits */
+export function fromHex(text: string): Uint8Array {
+  if (text.length % 2 !== 0 || /[^0-9a-f]/.test(text))
+    throw new RangeError(`"${text.substring(0, 20)}" is not hex`);
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.substring(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function isAddress(value: object): value is Address {
+  return "key" in value && "wire" in value && "maxBytes" in value;
+}
