@@ -282,7 +282,7 @@ describe("our own id", () => {
     stage.node.ping(stage.nowMs, contactOf(peer));
     const [ping] = stage.requests("ping");
     if (ping === undefined) throw new Error("no ping was sent");
-    stage.reply({ ...peer, id: stage.stranger(2).id }, ping, { type: "pong" });
+    stage.reply(peer, ping, { type: "pong" }, { client: true });
     expect(stage.node.table.size).toBe(0);
     stage.befriend(peer);
     expect(selfLookups(stage, 10 * second).length).toBeGreaterThanOrEqual(2);
