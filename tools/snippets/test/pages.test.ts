@@ -26,7 +26,7 @@ describe("the programs in our pages", () => {
 
   it.concurrent.for(programs.filter(({ isRun }) => isRun))(
     "run: $page, line $line",
-    { timeout: 30_000 },
+    { timeout: 90_000 },
     async (program, { skip }) => {
       if (program.isNative && whyNot !== undefined) skip(whyNot);
       const { status, output, errors } = await run(files.get(program) as string);
