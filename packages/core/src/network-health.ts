@@ -7,7 +7,7 @@
  */
 import type { InstantMs } from "./machine.ts";
 
-/** `offline`: 8 requests in a row were not answered, nor anything else while we waited for them. `degraded`: of the last 16, fewer than half were. */
+/** `offline`: 8 requests in a row were not answered, and nothing else was heard while we waited for them. `degraded`: of the last 16, fewer than half were. */
 export type Health = "online" | "degraded" | "offline";
 
 /**
@@ -57,7 +57,8 @@ export class NetworkHealth {
    * among many dead contacts would otherwise end with all its failures in a row.
    */
   onFailed(beganAtMs: InstantMs = Number.POSITIVE_INFINITY): void {
-    if (beganAtMs > this.#lastAnswerAtMs) this.#failuresInRow++;
+    const heardAtMs = Math.max(this.#lastAnswerAtMs, this.#lastInputAtMs ?? Number.NEGATIVE_INFINITY);
+    if (beganAtMs > heardAtMs) this.#failuresInRow++;
     this.#note(1);
   }
 
@@ -69,9 +70,10 @@ export class NetworkHealth {
     this.#lastAnswerAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Any message has arrived. */
+  /** Any message has arrived. Whom others ask is not offline: it may be that all of its contacts are gone. */
   onInput(nowMs: InstantMs): void {
     this.#lastInputAtMs = nowMs;
+    this.#failuresInRow = 0;
   }
 
   /**

@@ -472,6 +472,33 @@ describe("a contact that fails", () => {
     },
   );
 
+  it("is not kept while others ask us: whoever is gone holds no place that they could have", () => {
+    const stage = new Stage({ limits: { maxIncomingPerBucket: 2, smallTableSize: 0 } });
+    const dead = farAway(stage, 2);
+    for (const peer of dead) {
+      stage.live.set(peer.path.remote.key, peer);
+      stage.ask(peer, { type: "ping" });
+      stage.pass(1 * second);
+    }
+    for (const peer of dead) stage.live.delete(peer.path.remote.key);
+    for (let i = 0; i < 9; i++)
+      stage.node.ping(stage.nowMs, { addresses: [stage.stranger(200 + i).path.remote] });
+    stage.pass(15 * second);
+    expect(stage.node.stats().health).toBe("offline");
+    const newcomer = farAway(stage, 1, 60)[0] as Stranger;
+    stage.live.set(newcomer.path.remote.key, newcomer);
+    stage.ask(newcomer, { type: "ping" });
+    stage.pass(1 * second);
+    expect(stage.node.table.get(newcomer.id)).toBeUndefined();
+    for (let i = 0; i < 90; i++) {
+      for (const peer of dead)
+        if (stage.node.table.get(peer.id)) stage.node.ping(stage.nowMs, contactOf(peer));
+      stage.ask(newcomer, { type: "ping" });
+      stage.pass(1 * second);
+    }
+    expect(stage.node.table.contacts().map(({ id }) => id.key)).toEqual([newcomer.id.key]);
+  });
+
   it("is let go while we seem to be offline only when it has not been heard for an hour", () => {
     const stage = new Stage({ limits: { smallTableSize: 0, contactRetryMs: 24 * 60 * minute } });
     const peers = stage.populate(3);

@@ -47,6 +47,19 @@ describe("NetworkHealth", () => {
     expect(health.state).toBe("offline");
   });
 
+  it("takes no silence for its own while others ask: failures of requests that began before anything was heard", () => {
+    const health = new NetworkHealth(15_000);
+    for (let i = 0; i < 30; i++) {
+      health.onInput(10 * i + 5);
+      health.onFailed(10 * i);
+    }
+    expect(health.countsFailure()).toBe(true);
+    for (let i = 0; i < 8; i++) health.onFailed(400);
+    expect(health.state).toBe("offline");
+    health.onInput(500);
+    expect(health.countsFailure()).toBe(true);
+  });
+
   it("starts over when the network is another one", () => {
     const health = after("-".repeat(20));
     health.reset();
