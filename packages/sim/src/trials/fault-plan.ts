@@ -66,8 +66,8 @@ export interface FaultPlan {
 
 const nodeCounts = new Distribution([
   [0, 30],
-  [0.8, 45],
-  [0.97, 80],
+  [0.85, 42],
+  [0.98, 70],
   [1, 201],
 ]);
 

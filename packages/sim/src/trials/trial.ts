@@ -7,7 +7,7 @@ import type { HostOptions } from "../host-options.ts";
 import type { Nat } from "../nat.ts";
 import type { Observer } from "../observer.ts";
 import type { Seed } from "../random-stream.ts";
-import { rogueHost } from "../rogues/rogues.ts";
+import { type RogueKind, rogueHost } from "../rogues/rogues.ts";
 import { Simulation } from "../simulation.ts";
 import { Swarm } from "../swarm.ts";
 import { Chaos } from "./chaos.ts";
@@ -97,6 +97,15 @@ function makeSwarm(simulation: Simulation, plan: FaultPlan): Swarm {
   const random = simulation.stream("trial", "hosts");
   let nat: Nat | undefined;
   let behind = 0;
+  /** One is a flood; more only take time. */
+  let hasFlooder = false;
+  const rogue = (): RogueKind => {
+    const kind = random.pick(plan.rogueKinds);
+    if (kind !== "flooder") return kind;
+    if (hasFlooder) return "silent";
+    hasFlooder = true;
+    return kind;
+  };
   const host = (place: number): HostOptions => {
     const isFirst = place === 0; // somebody must be there to join through
     const isRogue = !isFirst && random.chance(plan.rogues);
@@ -107,7 +116,7 @@ function makeSwarm(simulation: Simulation, plan: FaultPlan): Swarm {
     const plugins = simulation.stream("trial", "plugins", place);
     if (isBehindNat && behind++ % hostsPerNat === 0) nat = simulation.addNat({ kind: plan.natKind });
     return {
-      ...(isRogue && rogueHost(random.pick(plan.rogueKinds))),
+      ...(isRogue && rogueHost(rogue())),
       families: plan.families,
       limits: plan.limits,
       clockOriginMs: random.nextInt(1_000_000_000) / 1_000,
