@@ -62,6 +62,11 @@ export class Observers implements Required<Observer> {
     return this.#all.length;
   }
 
+  /** Somebody wants to hear of commands. */
+  get wantsCommands(): boolean {
+    return this.#all.some((observer) => observer.onCommand !== undefined);
+  }
+
   add(observer: Observer): () => void {
     this.#all = [...this.#all, observer];
     return () => {

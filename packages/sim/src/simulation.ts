@@ -234,7 +234,7 @@ export class Simulation {
 
   /** Observers that want commands need a layer around each machine. @internal */
   get isWatched(): boolean {
-    return this.observers.size > 0;
+    return this.observers.wantsCommands;
   }
 
   /** What every node is given. @internal */
