@@ -33,6 +33,7 @@ export interface ChurnCounters {
 
 export class Churn {
   readonly counters: ChurnCounters = { left: 0, crashed: 0, returned: 0 };
+  readonly #joinTimes: number[] = [];
   readonly #swarm: Swarm;
   readonly #options: ChurnOptions;
   readonly #sessions: Distribution;
@@ -55,6 +56,11 @@ export class Churn {
       if (!steady.has(host))
         this.#plan(host, this.#sessions.drawResidual(this.#random), () => this.#end(host));
     }
+  }
+
+  /** How long each that came back took to join, in ms, of those that have. */
+  get joinTimes(): readonly number[] {
+    return this.#joinTimes;
   }
 
   /** Whoever is there stays, and whoever is away comes back at once. */
@@ -96,12 +102,15 @@ export class Churn {
     this.counters.returned++;
     const { returns = this.#random.chance(0.5) ? "new" : "same" } = this.#options;
     const isSame = returns === "same";
-    host.restart({
+    const query = host.restart({
       sameId: isSame,
       keepsRecords: isSame,
       keepsContacts: isSame,
       moves: !isSame,
       seeds: this.#swarm.seedsFor(host),
+    });
+    query?.onOver(({ finished }) => {
+      if (finished?.end === "converged") this.#joinTimes.push(finished.stats.durationMs);
     });
   }
 }

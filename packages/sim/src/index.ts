@@ -23,6 +23,21 @@ export {
 export { Distribution, type Quantile } from "./distribution.ts";
 export type { Endpoint } from "./endpoint.ts";
 export { SimulationError } from "./errors.ts";
+export { runExperiment } from "./experiment/experiment.ts";
+export type { ChurnPlan, ExperimentOptions } from "./experiment/experiment-options.ts";
+export { Population } from "./experiment/population.ts";
+export type {
+  ExperimentProgress,
+  ExperimentReport,
+  JoinReport,
+  PhaseName,
+  PhaseReport,
+} from "./experiment/report.ts";
+export { Sample, type Summary } from "./experiment/sample.ts";
+export { surveyTables, type TableReport } from "./experiment/table-survey.ts";
+export { TrafficMeter, type TrafficReport } from "./experiment/traffic-meter.ts";
+export type { EffortReport, GetReport, LookupReport } from "./experiment/workload.ts";
+export type { RecordReport } from "./experiment/written-records.ts";
 export { HostCommands } from "./host-commands.ts";
 export type { HostOptions, HostState, MakeMachine, RestartOptions } from "./host-options.ts";
 export {
