@@ -40,7 +40,7 @@ export type FailureReason =
 export type QueryResult =
   /** `findNode` and `bootstrap`: those who answered, closest first. */
   | { readonly type: "nodes"; readonly contacts: readonly Contact[] }
-  /** `get`: the best record so far, the holders that had it, and the closest that answered. */
+  /** `get`: the best record so far, those who have had this one, and the closest that answered. */
   | {
       readonly type: "value";
       readonly record: DhtRecord | undefined;

@@ -33,7 +33,10 @@ export interface GetQueryOptions {
 export class GetQuery implements Query {
   readonly #options: GetQueryOptions;
   readonly #walk: Walk;
-  readonly #holders: Contact[] = [];
+  /** Those who have the best record so far. */
+  #holders: Contact[] = [];
+  /** By id: everybody who has had a value. */
+  readonly #heard = new Set<string>();
   /** Holders that have not been asked for contacts yet. */
   readonly #silentHolders = new Set<Contact>();
   /** Those of them whose contacts the walk needs now. */
@@ -65,15 +68,15 @@ export class GetQuery implements Query {
       reportContacts(this.#walk, peer, response);
       return;
     }
-    if (this.#holders.some(({ id }) => id.equals(peer.id))) return; // it was asked at two addresses
+    if (this.#heard.has(peer.id.key)) return; // it was asked at two addresses
     const { record } = response.body;
-    const verdict = record.key.equals(this.#options.key) ? this.#take(record) : "invalid";
+    const verdict = record.key.equals(this.#options.key) ? this.#take(record, peer) : "invalid";
     if (verdict === "invalid") {
       this.#walk.onFailure(peer.id);
       this.#options.onInvalid(from);
       return;
     }
-    if (verdict === "taken") this.#holders.push(peer);
+    if (verdict === "taken") this.#heard.add(peer.id.key);
     this.#silentHolders.add(peer);
     this.#walk.onResponse(peer.id, []);
   }
@@ -129,8 +132,8 @@ export class GetQuery implements Query {
     return this.#values >= (quorum ?? types.quorumOf(this.#best.record.typeCode));
   }
 
-  /** Of equal records, the one that lives longer is kept. */
-  #take(record: WireRecord): Verdict {
+  /** Of equal records, the one that lives longer is kept. `holder`: who has it, unless it is our own. */
+  #take(record: WireRecord, holder?: Contact): Verdict {
     const { types } = this.#options;
     const type = types.nameOf(record.typeCode);
     if (type === undefined) return "passedOver";
@@ -138,18 +141,23 @@ export class GetQuery implements Query {
     const longestMs = types.longestMs(record.typeCode, record.body);
     if (!(longestMs > 0)) return "passedOver";
     this.#values++;
-    const lifetimeMs = Math.min(record.lifetimeMs, longestMs);
-    const heard = { ...record, lifetimeMs };
-    if (this.#isBetter(heard)) this.#best = { type, record: { ...heard, body: copyBytes(record.body) } };
+    const heard = { ...record, lifetimeMs: Math.min(record.lifetimeMs, longestMs) };
+    const order = this.#compare(heard);
+    if (order > 0) this.#holders = [];
+    if (order >= 0 && holder !== undefined) this.#holders.push(holder);
+    const isLonger = order === 0 && heard.lifetimeMs > (this.#best?.record.lifetimeMs ?? 0);
+    if (order > 0 || isLonger) this.#best = { type, record: { ...heard, body: copyBytes(record.body) } };
     return "taken";
   }
 
-  /** Of two types under one key the smaller code is the better, as holders decide too. */
-  #isBetter(record: WireRecord): boolean {
+  /**
+   * With the best so far: above zero for a better one, zero for the same. Of two types under one key the smaller code is
+   * the better, as holders decide too.
+   */
+  #compare(record: WireRecord): number {
     const best = this.#best?.record;
-    if (best === undefined) return true;
-    if (record.typeCode !== best.typeCode) return record.typeCode < best.typeCode;
-    const order = this.#options.types.better(record.typeCode, record.body, best.body) ?? -1;
-    return order > 0 || (order === 0 && record.lifetimeMs > best.lifetimeMs);
+    if (best === undefined) return 1;
+    if (record.typeCode !== best.typeCode) return best.typeCode - record.typeCode;
+    return this.#options.types.better(record.typeCode, record.body, best.body) ?? -1;
   }
 }

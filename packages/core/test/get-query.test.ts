@@ -97,8 +97,17 @@ describe("a get", () => {
     expect(bench.asks()).toEqual(["converged"]);
     const result = bench.result("value");
     expect(result.record?.body).toEqual(Uint8Array.of(9));
-    expect(bitsOf(result.holders)).toEqual([1, 2, 3]);
+    expect(bitsOf(result.holders)).toEqual([2]);
     expect(bitsOf(result.contacts)).toEqual([1, 2, 3]);
+  });
+
+  it("names as holders those who have the best value, whenever they were heard", () => {
+    const bench = benchOf([1, 2, 3, 4], { quorum: 5 });
+    bench.asks();
+    for (const [holder, byte] of [5, 9, 7, 9].entries()) bench.answer(holder + 1, value(40, byte));
+    const { record, holders } = bench.result("value");
+    expect(record?.body).toEqual(Uint8Array.of(9));
+    expect(bitsOf(holders)).toEqual([2, 4]);
   });
 
   it("hears as many holders as the caller says, over the type's own quorum", () => {
