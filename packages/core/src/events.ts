@@ -139,7 +139,7 @@ export type NodeEvent =
       readonly explanation?: Explanation;
     }
   | QueryFinished
-  /** The peer answered us; never on hearsay. Once for each entry into the table. */
+  /** The peer answered us, or has proven itself in a handshake; never on hearsay. Once for each entry into the table. */
   | { readonly type: "nodeDiscovered"; readonly contact: Contact }
   | RequestTimeout
   | ApplicationMessage

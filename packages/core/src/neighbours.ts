@@ -1,9 +1,9 @@
 /**
  * What we learn of peers from talking to them: who enters the routing table, who leaves it, who is worth a ping.
  *
- * Only peers that answered a request of ours enter (libp2p, discv5); a server that asks us something is pinged once if it
- * would fit, and enters when it answers, as incoming-only until a walk of ours reaches it. Failures count against a
- * contact only while the network as a whole seems to be up (dht-rpc).
+ * Only peers that answered a request of ours, or the handshake of a layer below, enter (libp2p, discv5); a server that asks
+ * us something is pinged once if it would fit, and enters when it answers, as incoming-only until a walk of ours reaches it.
+ * Failures count against a contact only while the network as a whole seems to be up (dht-rpc).
  */
 import type { Address, AddressCodec } from "./address.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
@@ -91,8 +91,9 @@ export class Neighbours implements RpcObserver {
 
   /**
    * Somebody has asked us something, in so many bytes: an unknown server that would fit is pinged once, at one address,
-   * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged. A
-   * suspect that asks us may be back; but one that has just not answered would not do so now.
+   * no longer than it asked and no more often than allowed. It may be no server, but a name that somebody has forged. Where
+   * a layer below has proven who it is, at an address that can be dialled, it has answered already and enters. A suspect
+   * that asks us may be back; but one that has just not answered would not do so now.
    */
   onAsked(nowMs: InstantMs, message: RequestMessage, from: Path, bytes: number): void {
     const { sender, client } = message;
@@ -103,9 +104,12 @@ export class Neighbours implements RpcObserver {
       return;
     }
     if (this.#pings.has(sender)) return;
-    const [address] = this.#options.rpc.reachable(this.#contactOf(message, from)?.addresses ?? []);
-    if (address === undefined || !this.#options.table.wouldFit(sender, address)) return;
-    if (this.#mayVerify(nowMs, address)) this.#pings.sendOnce(this.#contactAt(sender, address), bytes);
+    const contact = this.#contactOf(message, from);
+    const [address] = this.#options.rpc.reachable(contact?.addresses ?? []);
+    if (contact === undefined || address === undefined) return;
+    if (!this.#options.table.wouldFit(sender, address) || !this.#mayVerify(nowMs, address)) return;
+    if (from.peer !== undefined && address.key === from.remote.key) this.#insert(nowMs, contact, "incoming");
+    else this.#pings.sendOnce(this.#contactAt(sender, address), bytes);
   }
 
   /** A contact that the host vouches for: pinged, and in the table when it answers. */

@@ -56,7 +56,7 @@ export interface Plugin {
   onMessage?(message: ApplicationMessage): void | "later" | Promise<void> | Promise<"later" | undefined>;
   /** A request of the node that expired, or a timer that this plugin set. */
   onTimeout?(timeout: RequestTimeout | PluginTimer): void | Promise<void>;
-  /** It answered us: never on hearsay. */
+  /** It answered us, or has proven itself in a handshake: never on hearsay. */
   onNodeDiscovered?(contact: Contact): void | Promise<void>;
   onQueryFinished?(end: QueryFinished): void | Promise<void>;
   /** Errors of this plugin's own callbacks, and of the node's hooks. */

@@ -47,6 +47,25 @@ describe("who may be a contact", () => {
     expect(stage.of("nodeDiscovered")).toEqual([{ type: "nodeDiscovered", contact: contactOf(peer) }]);
   });
 
+  it("is who asks us and was proven by a layer below, without a ping: the handshake was an answer", () => {
+    const stage = new Stage();
+    const peer = stage.stranger(1, "udp://172.30.1.1:4000", { peer: stage.stranger(1).id });
+    stage.ask(peer, { type: "ping" });
+    expect(stage.poll().filter(isPingTo(peer))).toEqual([]);
+    expect(stage.node.table.get(peer.id)).toMatchObject({ incomingOnly: true, contact: contactOf(peer) });
+    expect(stage.of("nodeDiscovered")).toEqual([{ type: "nodeDiscovered", contact: contactOf(peer) }]);
+  });
+
+  it("is pinged all the same where it is proven behind a connection that it has made: at the address that it declares", () => {
+    const stage = new Stage();
+    const id = stage.stranger(1).id;
+    const peer = stage.stranger(1, "udp://172.30.1.1:4000", { peer: id, dialable: false });
+    const declared = stage.addresses.parse("udp://172.30.1.1:5000");
+    stage.ask(peer, { type: "ping" }, { declared: [declared] });
+    expect(stage.node.table.size).toBe(0);
+    expect(pingTo(stage, peer).transmit.path.remote.key).toBe(declared.key);
+  });
+
   it("is not who was only named to us", () => {
     const stage = new Stage();
     const [friend] = stage.populate(1) as [Stranger];
