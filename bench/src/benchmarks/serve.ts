@@ -44,7 +44,7 @@ export const serveBenchmark: Benchmark = {
 measured: pings (43 bytes there and back) and finds (400 bytes there, 845 back with 20 contacts). CPU time of the process with the node, so
 answers per CPU second are what one core can do. *Echo*: the same calls and lengths without a node. *By hand*: the machine and the
 transport alone, called by forty lines. *Core alone*: the node without any socket. *Idle*: a node that is alone in its network; a turn is one
-look at what there is to do.`,
+look at what there is to do, and where the program waits by itself one or two of a round are the measuring's own.`,
   rounds: ({ quick }) => (quick ? 1 : 5),
   contestants: ({ quick }) => {
     const forMs = quick ? 300 : 1_500;
@@ -133,7 +133,7 @@ async function measureServer(server: Server, kind: Kind, forMs: number): Promise
 async function measureIdle(way: Way, forMs: number): Promise<Row["values"]> {
   const counts = { turns: 0, deadlines: 0 };
   const server = await node(way, counts);
-  await server.run(forMs / 4); // its beginnings
+  await server.run(forMs / 2); // its beginnings
   const [turns, deadlines] = [counts.turns, counts.deadlines];
   const watch = new Stopwatch();
   await server.run(forMs);

@@ -146,7 +146,7 @@ export async function node(way: Way, counts?: IdleCounts): Promise<Server> {
         waits: () => running.stats().waits,
         run(forMs) {
           const untilMs = performance.now() + forMs;
-          for (let leftMs = forMs; leftMs > 0; leftMs = untilMs - performance.now()) running.wait(leftMs);
+          for (let leftMs = forMs; leftMs >= 1; leftMs = untilMs - performance.now()) running.wait(leftMs);
         },
         close: () => running.close(),
       };
