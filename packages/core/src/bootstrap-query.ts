@@ -4,12 +4,13 @@
  * only whom it names.
  */
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import { reportContacts, walkEnd } from "./find-query.ts";
 import type { Lookup } from "./lookup.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { ResponseMessage } from "./protocol.ts";
 import { type Asked, contactOf, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 
 /**
  * A seed that many join through at the same moment loses some of what they send, and there is nobody in its place. Sent

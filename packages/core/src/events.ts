@@ -7,8 +7,8 @@ import type { KadError } from "./errors.ts";
 import type { Explanation } from "./explanation.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
-import type { RefusalReason } from "./protocol.ts";
 import type { Provider } from "./provider.ts";
+import type { FailureReason, QueryEnd } from "./query-end.ts";
 import type { DhtRecord } from "./record.ts";
 
 /** Names one query of one node; never used twice. */
@@ -20,22 +20,6 @@ export type PluginId = number & { readonly __brand?: "PluginId" };
 export interface ReplyToken {
   readonly id: number;
 }
-
-/**
- * Why a query ended. `converged`: the closest have answered (or the one peer has). `exhausted`: candidates ran out and
- * none answered. `timedOut`: its deadline came; the result holds what there was.
- */
-export type QueryEnd = "converged" | "exhausted" | "timedOut" | "cancelled" | "closed";
-
-/** Why a single-peer query (`ping`, `send`) got no answer. */
-export type FailureReason =
-  | RefusalReason
-  | "noAnswer"
-  | "unreachable"
-  | "wrongPeer"
-  | "tooLarge"
-  | "busy"
-  | "closed";
 
 export type QueryResult =
   /** `findNode` and `bootstrap`: those who answered, closest first. */

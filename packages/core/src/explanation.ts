@@ -6,10 +6,10 @@
  */
 import type { Contact, Seed } from "./contact.ts";
 import { commonPrefixLength } from "./distance.ts";
-import type { FailureReason, QueryEnd } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { RefusalReason, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
+import type { FailureReason, QueryEnd } from "./query-end.ts";
 
 /** Why a peer that was heard of is not asked: at all, or by this path. */
 export type SkipReason =

@@ -8,7 +8,7 @@
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import { walkEnd } from "./find-query.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
@@ -17,6 +17,7 @@ import type { Provider } from "./provider.ts";
 import { noCursor } from "./provider-keeper.ts";
 import type { ProviderRules } from "./provider-rules.ts";
 import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 import type { RecordKey } from "./record.ts";
 import type { Walk } from "./walk.ts";
 

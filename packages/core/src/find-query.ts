@@ -3,11 +3,12 @@
  */
 
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { ResponseMessage } from "./protocol.ts";
 import type { Asked, Query, QueryStep, WalkFigures } from "./query.ts";
 import { waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 import type { Walk } from "./walk.ts";
 
 export class FindQuery implements Query {

@@ -7,11 +7,12 @@
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import { reportContacts, walkEnd } from "./find-query.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { ResponseMessage, WireRecord } from "./protocol.ts";
 import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 import type { DhtRecord, RecordKey } from "./record.ts";
 import type { RecordTypes } from "./record-types.ts";
 import type { Walk } from "./walk.ts";

@@ -3,9 +3,10 @@
  */
 import type { Address } from "./address.ts";
 import type { Seed } from "./contact.ts";
-import type { FailureReason, QueryId } from "./events.ts";
+import type { QueryId } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { Request, RequestId, ResponseMessage } from "./protocol.ts";
+import type { FailureReason } from "./query-end.ts";
 import { Timer } from "./timers.ts";
 
 /** Who asked, and hears what becomes of it: a query, or maintenance. Exactly one of the two ends is called, once. */

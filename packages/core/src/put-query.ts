@@ -5,11 +5,12 @@
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import { reportContacts, walkEnd } from "./find-query.ts";
 import type { InstantMs } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
 import { type Asked, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 import { type StoreRequest, StoreRound } from "./store-round.ts";
 import type { Walk } from "./walk.ts";
 

@@ -7,7 +7,7 @@
 
 import type { Seed } from "./contact.ts";
 import type { EventQueue } from "./event-queue.ts";
-import type { FailureReason, QueryEnd, QueryFinished, QueryId, QueryStats } from "./events.ts";
+import type { QueryFinished, QueryId, QueryStats } from "./events.ts";
 import type { Explanation, QueryTrace } from "./explanation.ts";
 import { LeanMap } from "./lean-map.ts";
 import type { InstantMs, Path, Transmit } from "./machine.ts";
@@ -16,6 +16,7 @@ import type { PeerHistory } from "./peer-history.ts";
 import type { PendingRequest, RequestOwner } from "./pending-request.ts";
 import type { RequestType, ResponseMessage } from "./protocol.ts";
 import type { Asked, Query } from "./query.ts";
+import type { FailureReason, QueryEnd } from "./query-end.ts";
 import { Ring } from "./ring.ts";
 import type { Rpc } from "./rpc.ts";
 import { Timer, type TimerQueue } from "./timers.ts";

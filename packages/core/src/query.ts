@@ -3,9 +3,10 @@
  */
 
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryEnd, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
+import type { FailureReason, QueryEnd } from "./query-end.ts";
 
 export type QueryStep =
   | ({ readonly type: "ask" } & Asked)

@@ -7,7 +7,6 @@
  */
 import type { Address } from "./address.ts";
 import type { Seed } from "./contact.ts";
-import type { FailureReason } from "./events.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
 import { LeanMap } from "./lean-map.ts";
 import { Links, type LinksOptions } from "./links.ts";
@@ -17,6 +16,7 @@ import type { NodeLimits } from "./options.ts";
 import type { PeerHistory } from "./peer-history.ts";
 import { type Attempt, PendingRequest, type RequestKeeper, type RequestOwner } from "./pending-request.ts";
 import type { Request, RequestType, ResponseMessage, ResponseType } from "./protocol.ts";
+import type { FailureReason } from "./query-end.ts";
 import type { RandomSource } from "./random-source.ts";
 import { nextRequestId } from "./request-ids.ts";
 import { Ring } from "./ring.ts";

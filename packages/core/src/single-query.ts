@@ -4,10 +4,11 @@
 
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import type { InstantMs, Path } from "./machine.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
 import { type Asked, contactOf, type Query, type QueryStep, type WalkFigures, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 
 type Outcome =
   | { readonly type: "none" }

@@ -5,7 +5,7 @@
  * addresses of one kind share stands in their {@link Route}.
  */
 import type { Address } from "./address.ts";
-import type { AddressTable } from "./address-table.ts";
+import type { Exemptions } from "./address-exemptions.ts";
 import {
   type AddressParts,
   type AddressScheme,
@@ -17,11 +17,16 @@ import {
 import { writePort } from "./address-wire.ts";
 import { readU32 } from "./wire/reader.ts";
 
+/** The table that has made an address, which alone takes it for its own. */
+export interface AddressOwner {
+  readonly exemptions: Exemptions;
+}
+
 /** What the addresses of one kind in one table have in common. */
 export interface Route {
   link: number;
   maxBytes: number;
-  readonly table: AddressTable;
+  readonly table: AddressOwner;
   /** Position in {@link addressKinds}. */
   readonly index: number;
 }
@@ -36,7 +41,7 @@ export class SocketAddress implements Address {
   /** `undefined` until it was asked for, `null` when exempt. */
   #subnet: string | null | undefined = undefined;
 
-  /** @internal Made by an {@link AddressTable} only. */
+  /** @internal Made by an `AddressTable` only. */
   constructor(route: Route, wire: Uint8Array, parts: AddressParts) {
     this.key = formatAddressText(parts);
     this.port = parts.port;
@@ -109,7 +114,7 @@ export class SocketAddress implements Address {
   }
 
   /** @internal */
-  get table(): AddressTable {
+  get table(): AddressOwner {
     return this.#route.table;
   }
 

@@ -4,11 +4,12 @@
  */
 import { copyBytes } from "./bytes.ts";
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { Request, ResponseMessage } from "./protocol.ts";
 import { type Asked, type QueryStep, waitStep } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 
 /**
  * The request that stores, as it is to be sent now; a holder to which a layer below has proven us gives no token and needs

@@ -3,11 +3,12 @@
  * token and then told. Whoever cannot be reached forgets it when its lifetime ends.
  */
 import type { Contact, Seed } from "./contact.ts";
-import type { FailureReason, QueryResult } from "./events.ts";
+import type { QueryResult } from "./events.ts";
 import type { InstantMs } from "./machine.ts";
 import type { NodeId } from "./node-id.ts";
 import type { ResponseMessage } from "./protocol.ts";
 import type { Asked, Query, QueryStep, WalkFigures } from "./query.ts";
+import type { FailureReason } from "./query-end.ts";
 import { StoreRound } from "./store-round.ts";
 
 /** A token, then the withdrawal. */

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Contact } from "../src/contact.ts";
-import type { QueryEnd, QueryResult } from "../src/events.ts";
+import type { QueryResult } from "../src/events.ts";
 import { FindProvidersQuery } from "../src/find-providers-query.ts";
 import { Lookup } from "../src/lookup.ts";
 import type { Path } from "../src/machine.ts";
@@ -11,6 +11,7 @@ import type { RefusalReason, Request, Response, ResponseMessage } from "../src/p
 import type { Provider, ProviderValidator } from "../src/provider.ts";
 import { ProviderRules } from "../src/provider-rules.ts";
 import type { Asked } from "../src/query.ts";
+import type { QueryEnd } from "../src/query-end.ts";
 import { randomFrom } from "./model-network.ts";
 import { sha256 } from "./sha256.ts";
 import { contactOf, tinyId } from "./tiny-id.ts";

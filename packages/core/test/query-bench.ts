@@ -3,12 +3,13 @@
  */
 import { expect } from "vitest";
 import type { Contact, Seed } from "../src/contact.ts";
-import type { FailureReason, QueryEnd, QueryResult } from "../src/events.ts";
+import type { QueryResult } from "../src/events.ts";
 import { Lookup, type LookupOptions } from "../src/lookup.ts";
 import type { Path } from "../src/machine.ts";
 import type { NodeId } from "../src/node-id.ts";
 import type { Request, Response } from "../src/protocol.ts";
 import type { Asked, Query } from "../src/query.ts";
+import type { FailureReason, QueryEnd } from "../src/query-end.ts";
 import { tinyAddress, tinyContact, tinyId } from "./tiny-id.ts";
 
 /** A walk toward 0, so that a tiny id is its own distance. */

@@ -4,7 +4,13 @@
  * A block that is released is filled with 0xDD, so that whoever still reads it stumbles; in quarantine it is also kept, and
  * asked later whether anybody has written to it.
  */
-import type { NativeBlock } from "./memory.ts";
+
+/** Memory that native code knows the address of. */
+export interface Block {
+  readonly owner: string;
+  readonly bytes: Uint8Array;
+  readonly size: number;
+}
 
 export interface NativeStats {
   /** Blocks of memory that are not released yet. */
@@ -24,10 +30,10 @@ export interface Quarantine {
 
 export const poison = 0xdd;
 
-const live = new Set<NativeBlock>();
+const live = new Set<Block>();
 let liveBytes = 0;
 let callbacks = 0;
-let kept: NativeBlock[] | undefined;
+let kept: Block[] | undefined;
 
 export function nativeStats(): NativeStats {
   return { blocks: live.size, bytes: liveBytes, callbacks };
@@ -35,7 +41,7 @@ export function nativeStats(): NativeStats {
 
 /** For tests: keeps every block that is released from now on. One at a time. */
 export function quarantine(): Quarantine {
-  const own: NativeBlock[] = [];
+  const own: Block[] = [];
   kept = own;
   return {
     damaged: () => own.filter(({ bytes }) => bytes.some((byte) => byte !== poison)).map(({ owner }) => owner),
@@ -48,13 +54,13 @@ export function quarantine(): Quarantine {
   };
 }
 
-export function holdBlock(block: NativeBlock): void {
+export function holdBlock(block: Block): void {
   live.add(block);
   liveBytes += block.bytes.length;
 }
 
 /** `false`: it was released before. */
-export function dropBlock(block: NativeBlock): boolean {
+export function dropBlock(block: Block): boolean {
   if (!live.delete(block)) return false;
   liveBytes -= block.size;
   kept?.push(block);

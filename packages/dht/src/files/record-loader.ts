@@ -8,9 +8,9 @@
 import { type RecordKey, UsageError } from "@kad/core";
 import { defined, type WalkOptions } from "../options.ts";
 import { InvalidFile } from "./errors.ts";
+import type { FileNetwork } from "./file-network.ts";
 import { type Chunk, levelOf, type Manifest, readFileRecord } from "./file-record.ts";
 import type { TreePlace } from "./file-tree.ts";
-import type { FileNetwork } from "./files.ts";
 import { pause, pauseBeforeRetryMs } from "./linked-abort.ts";
 import { fileDefaults, type GetFileOptions } from "./options.ts";
 

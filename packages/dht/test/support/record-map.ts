@@ -1,6 +1,6 @@
 import { type Contact, type DhtRecord, NodeId, type RecordKey } from "@kad/core";
 import { PutFailed } from "../../src/errors.ts";
-import type { FileNetwork } from "../../src/files/files.ts";
+import type { FileNetwork } from "../../src/files/file-network.ts";
 import type { GetOptions, PutOptions } from "../../src/options.ts";
 import type { GetResult, PutResult } from "../../src/records.ts";
 
