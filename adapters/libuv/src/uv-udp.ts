@@ -7,11 +7,11 @@ import { networkInterfaces } from "node:os";
 import {
   type Address,
   type AddressTable,
-  ListenError,
-  type ListenErrorCode,
+  listenErrorOf,
   type SendFailure,
   type SendOutcome,
   SocketAddress,
+  sendFailureOf,
   AddressTable as Table,
   type Transmit,
   type Transport,
@@ -137,7 +137,8 @@ export class UvUdpTransport implements UvTransport {
     const { binding } = this.#handles;
     const sent = binding.uv_udp_try_send(socket.udp, bytes, this.#to);
     if (sent >= 0) return "sent";
-    if (!isBusy(binding.uv_err_name(sent))) return this.#fail(to, tag, failureOf(binding.uv_err_name(sent)));
+    if (!isBusy(binding.uv_err_name(sent)))
+      return this.#fail(to, tag, sendFailureOf(binding.uv_err_name(sent)));
     return this.#queue(socket, to, tag, bytes);
   }
 
@@ -197,7 +198,7 @@ export class UvUdpTransport implements UvTransport {
       return socket;
     } catch (error) {
       handles.close(udp);
-      throw listenErrorOf(url, error as Error);
+      throw listenErrorOf(url, error);
     }
   }
 
@@ -234,7 +235,7 @@ export class UvUdpTransport implements UvTransport {
       return "full";
     }
     const code = binding.uv_udp_send(socket.udp, bytes, this.#to, (status) => this.#onSent(to, tag, status));
-    if (code < 0) return this.#fail(to, tag, failureOf(binding.uv_err_name(code)));
+    if (code < 0) return this.#fail(to, tag, sendFailureOf(binding.uv_err_name(code)));
     this.#queued++;
     return "sent";
   }
@@ -242,7 +243,7 @@ export class UvUdpTransport implements UvTransport {
   #onSent(to: SocketAddress, tag: number, status: number): void {
     this.#queued--;
     if (status < 0 && this.#handles !== undefined) {
-      this.#sink?.sendFailed(to, tag, failureOf(this.#handles.binding.uv_err_name(status)));
+      this.#sink?.sendFailed(to, tag, sendFailureOf(this.#handles.binding.uv_err_name(status)));
     }
     if (this.#queued > this.#maxQueued / 2) return;
     for (const kind of this.#fullKinds) this.#sink?.flow(kind, true);
@@ -310,23 +311,4 @@ function dialable({ kind, local, port }: Socket, addresses: AddressTable): Socke
 
 function isBusy(name: string): boolean {
   return name === "EAGAIN" || name === "ENOBUFS" || name === "ENOMEM";
-}
-
-/** `closed` for what is not known, or no fault of the peer's. */
-function failureOf(name: string): SendFailure {
-  if (name === "EMSGSIZE") return "tooLarge";
-  const unreachable =
-    /^E(?:NETUNREACH|HOSTUNREACH|CONNREFUSED|NETDOWN|HOSTDOWN|ACCES|PERM|INVAL|ADDRNOTAVAIL)$/;
-  return unreachable.test(name) ? "unreachable" : "closed";
-}
-
-function listenErrorOf(url: string, error: Error): ListenError {
-  const codes: Readonly<Record<string, ListenErrorCode>> = {
-    EADDRINUSE: "addressInUse",
-    EADDRNOTAVAIL: "addressNotAvailable",
-    EAFNOSUPPORT: "addressNotAvailable",
-    EACCES: "notPermitted",
-    EPERM: "notPermitted",
-  };
-  return new ListenError(codes[(error as NodeJS.ErrnoException).code ?? ""] ?? "listenFailed", url, error);
 }

@@ -91,6 +91,7 @@ export {
   type Provider,
   type ProviderValidator,
 } from "./provider.ts";
+export type * from "./query-end.ts";
 export type {
   Cursor,
   DhtRecord,
@@ -115,6 +116,7 @@ export type * from "./secure-channel.ts";
 export { SocketAddress } from "./socket-address.ts";
 export { type SocketWatcher, SocketWatches } from "./socket-watches.ts";
 export type * from "./stats.ts";
+export { listenErrorOf, sendFailureOf, systemCodeOf } from "./system-errors.ts";
 export type * from "./transport.ts";
 export {
   type Inlet,

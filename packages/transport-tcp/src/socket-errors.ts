@@ -1,8 +1,8 @@
 /** What the operating system's error codes mean to a transport. */
-import { type CloseReason, ListenError, type ListenErrorCode } from "@kad/core";
+import { type CloseReason, systemCodeOf } from "@kad/core";
 
 /** Want of something on this host: no fault of the peer's, and no reason to leave it alone. */
-const shortages: ReadonlySet<string> = new Set([
+const shortages: ReadonlySet<string | undefined> = new Set([
   "EMFILE",
   "ENFILE",
   "ENOBUFS",
@@ -14,28 +14,12 @@ const shortages: ReadonlySet<string> = new Set([
 /** Why a dial has come to nothing, or an open connection has broken. */
 export function closeReasonOf(error: Error, isDialling: boolean): CloseReason {
   if (!isDialling) return "reset";
-  const code = codeOf(error);
+  const code = systemCodeOf(error);
   if (shortages.has(code)) return "noResources";
   return code === "ETIMEDOUT" ? "timedOut" : "unreachable";
 }
 
 /** Whether the host has no descriptor left, or no memory for another connection. */
 export function isShortage(error: Error): boolean {
-  return shortages.has(codeOf(error));
-}
-
-const listenErrors: ReadonlyMap<string, ListenErrorCode> = new Map<string, ListenErrorCode>([
-  ["EADDRINUSE", "addressInUse"],
-  ["EADDRNOTAVAIL", "addressNotAvailable"],
-  ["EAFNOSUPPORT", "addressNotAvailable"], // no IPv6 on this host
-  ["EACCES", "notPermitted"],
-  ["EPERM", "notPermitted"],
-]);
-
-export function listenErrorOf(url: string, error: Error): ListenError {
-  return new ListenError(listenErrors.get(codeOf(error)) ?? "listenFailed", url, error);
-}
-
-function codeOf(error: Error): string {
-  return (error as NodeJS.ErrnoException).code ?? "";
+  return shortages.has(systemCodeOf(error));
 }

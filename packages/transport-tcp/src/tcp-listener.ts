@@ -8,8 +8,8 @@
 import { closeSync, openSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { devNull, networkInterfaces } from "node:os";
-import type { AddressTable, SocketAddress } from "@kad/core";
-import { isShortage, listenErrorOf } from "./socket-errors.ts";
+import { type AddressTable, listenErrorOf, type SocketAddress } from "@kad/core";
+import { isShortage } from "./socket-errors.ts";
 
 export interface TcpListenerOptions {
   /** Where to bind; the port may be 0, and the host unspecified. */

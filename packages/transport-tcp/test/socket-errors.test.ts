@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { closeReasonOf, isShortage, listenErrorOf } from "../src/socket-errors.ts";
+import { closeReasonOf, isShortage } from "../src/socket-errors.ts";
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`connect ${code}`), { code });
@@ -29,19 +29,5 @@ describe("the system's codes", () => {
       true,
       false,
     ]);
-  });
-
-  it.each([
-    ["EADDRINUSE", "addressInUse"],
-    ["EADDRNOTAVAIL", "addressNotAvailable"],
-    ["EACCES", "notPermitted"],
-    ["EMFILE", "listenFailed"],
-  ])("of listening: %s means %s", (code, expected) => {
-    const cause = systemError(code);
-    expect(listenErrorOf("tcp://127.0.0.1:1", cause)).toMatchObject({
-      code: expected,
-      url: "tcp://127.0.0.1:1",
-      cause,
-    });
   });
 });

@@ -1,9 +1,8 @@
 /** One bound socket of one address family. */
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
 import "node:process"; // without it, in a program that does not use it, Deno (2.9) never tells that a socket has closed
-import type { AddressTable, SocketAddress } from "@kad/core";
+import { type AddressTable, listenErrorOf, type SocketAddress } from "@kad/core";
 import type { SendSlot } from "./send-slots.ts";
-import { listenErrorOf } from "./socket-errors.ts";
 import { type BoundSocket, dialableAddresses, isLoopback } from "./udp-addresses.ts";
 
 export interface UdpSocketOptions {

@@ -11,13 +11,14 @@ import {
   type Gauge,
   type SendOutcome,
   type SocketAddress,
+  sendFailureOf,
+  systemCodeOf,
   type Transmit,
   type Transport,
   type TransportSink,
   UsageError,
 } from "@kad/core";
 import { type SendSlot, SendSlots } from "./send-slots.ts";
-import { sendFailureOf } from "./socket-errors.ts";
 import { carriedAddress, socketFor } from "./udp-addresses.ts";
 import {
   kindOf,
@@ -190,7 +191,7 @@ export class UdpTransport implements Transport {
     return new SendSlots(
       this.#options.maxQueued,
       (slot: SendSlot, error: Error) =>
-        this.#sink?.sendFailed(slot.to as SocketAddress, slot.tag, sendFailureOf(error)),
+        this.#sink?.sendFailed(slot.to as SocketAddress, slot.tag, sendFailureOf(systemCodeOf(error))),
       () => this.#sink?.flow(kind, true),
     );
   }

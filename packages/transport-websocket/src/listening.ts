@@ -1,6 +1,6 @@
 /** What both servers know of addresses: where others reach them, and who has connected. */
 import { networkInterfaces } from "node:os";
-import { type AddressTable, ListenError, type ListenErrorCode, type SocketAddress } from "@kad/core";
+import type { AddressTable, SocketAddress } from "@kad/core";
 import { pathOf } from "./options.ts";
 
 /**
@@ -57,21 +57,5 @@ export function forwardedHost(header: string | readonly string[] | undefined): s
 export function isAllowedOrigin(origins: readonly string[] | undefined, origin: string | undefined): boolean {
   return (
     origins === undefined || origin === undefined || origin === "" || origins.includes(origin.toLowerCase())
-  );
-}
-
-const listenErrors: ReadonlyMap<string, ListenErrorCode> = new Map<string, ListenErrorCode>([
-  ["EADDRINUSE", "addressInUse"],
-  ["EADDRNOTAVAIL", "addressNotAvailable"],
-  ["EAFNOSUPPORT", "addressNotAvailable"], // no IPv6 on this host
-  ["EACCES", "notPermitted"],
-  ["EPERM", "notPermitted"],
-]);
-
-export function listenErrorOf(url: string, error: Error): ListenError {
-  return new ListenError(
-    listenErrors.get((error as NodeJS.ErrnoException).code ?? "") ?? "listenFailed",
-    url,
-    error,
   );
 }

@@ -3,13 +3,7 @@ import { AddressTable } from "@kad/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { closeCodeOf, reasonOf } from "../src/close-codes.ts";
 import { webSocket } from "../src/index.ts";
-import {
-  dialableAddresses,
-  forwardedHost,
-  isAllowedOrigin,
-  listenErrorOf,
-  remoteAddress,
-} from "../src/listening.ts";
+import { dialableAddresses, forwardedHost, isAllowedOrigin, remoteAddress } from "../src/listening.ts";
 import { webSocket as uwsWebSocket } from "../src/uws/index.ts";
 import { closeOpened, heard, numbered, open } from "./endpoint.ts";
 
@@ -114,16 +108,6 @@ describe("reasons", () => {
     [1_006, true, "truncated"],
   ])("of the other side: %i (half a message: %s) is %s", (code, isPartial, reason) => {
     expect(reasonOf(code, isPartial)).toBe(reason);
-  });
-
-  it.each([
-    ["EADDRINUSE", "addressInUse"],
-    ["EADDRNOTAVAIL", "addressNotAvailable"],
-    ["EACCES", "notPermitted"],
-    ["EMFILE", "listenFailed"],
-  ])("not to listen: %s is %s", (code, expected) => {
-    const cause = Object.assign(new Error(code), { code });
-    expect(listenErrorOf("ws://127.0.0.1:1", cause)).toMatchObject({ code: expected, cause });
   });
 });
 

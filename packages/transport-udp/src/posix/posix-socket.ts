@@ -1,5 +1,5 @@
 /** One bound, non-blocking socket of one address family, made by the system's own calls. */
-import type { AddressTable, SocketAddress } from "@kad/core";
+import { type AddressTable, listenErrorOf, type SocketAddress } from "@kad/core";
 import {
   afInet,
   type NativeBlock,
@@ -8,7 +8,6 @@ import {
   sockaddrStride,
   writeSockaddr,
 } from "@kad/native";
-import { listenErrorOf } from "../socket-errors.ts";
 import { type BoundSocket, dialableAddresses, isLoopback } from "../udp-addresses.ts";
 import { kindOf, type UdpKind } from "../udp-options.ts";
 import { ipv6Level, setStatusFlags, sockDgram } from "./platform.ts";
@@ -52,7 +51,7 @@ export class PosixSocket implements BoundSocket {
       return socket;
     } catch (error) {
       socket?.close();
-      throw listenErrorOf(listen.key, error as Error);
+      throw listenErrorOf(listen.key, error);
     } finally {
       scratch.release();
     }

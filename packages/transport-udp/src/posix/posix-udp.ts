@@ -11,12 +11,12 @@ import {
   type PolledSocket,
   type PolledTransport,
   type SendOutcome,
+  sendFailureOf,
   type Transmit,
   type TransportSink,
   UsageError,
 } from "@kad/core";
 import { readSockaddr } from "@kad/native";
-import { sendFailureOf } from "../socket-errors.ts";
 import { carriedAddress, socketFor } from "../udp-addresses.ts";
 import {
   kindOf,
@@ -187,7 +187,7 @@ export class PosixUdpTransport implements PolledTransport {
   readonly #events: EndpointEvents = {
     onDatagram: (endpoint, slot) => this.#onDatagram(endpoint, slot),
     onFailure: (to, tag, errno) => {
-      this.#sink?.sendFailed(to, tag, sendFailureOf(this.#calls.native.errorOf("send", errno)));
+      this.#sink?.sendFailed(to, tag, sendFailureOf(this.#calls.native.errorOf("send", errno).code));
     },
     onError: (endpoint, call, errno, isLost) => {
       if (isLost) this.#lose(endpoint, errno);

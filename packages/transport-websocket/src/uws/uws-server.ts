@@ -2,14 +2,8 @@
  * A WebSocket server on uWebSockets.js.
  */
 import { createServer } from "node:net";
-import { type CloseReason, ListenError, type SocketAddress, UsageError } from "@kad/core";
-import {
-  dialableAddresses,
-  forwardedHost,
-  isAllowedOrigin,
-  listenErrorOf,
-  remoteAddress,
-} from "../listening.ts";
+import { type CloseReason, ListenError, listenErrorOf, type SocketAddress, UsageError } from "@kad/core";
+import { dialableAddresses, forwardedHost, isAllowedOrigin, remoteAddress } from "../listening.ts";
 import { pathOf } from "../options.ts";
 import type { WebSocketListener, WebSocketOwner } from "../web-socket-transport.ts";
 import type { Uws, UwsApp, UwsBehavior } from "./load-uws.ts";

@@ -6,15 +6,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type SocketAddress, UsageError } from "@kad/core";
+import { listenErrorOf, type SocketAddress, UsageError } from "@kad/core";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
-import {
-  dialableAddresses,
-  forwardedHost,
-  isAllowedOrigin,
-  listenErrorOf,
-  remoteAddress,
-} from "../listening.ts";
+import { dialableAddresses, forwardedHost, isAllowedOrigin, remoteAddress } from "../listening.ts";
 import { maxMessageBytes, pathOf, type TlsOptions } from "../options.ts";
 import type { WebSocketListener, WebSocketOwner } from "../web-socket-transport.ts";
 import { type CloseTimeout, WsSocket } from "./ws-socket.ts";

@@ -1,9 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { listenErrorOf, sendFailureOf } from "../src/socket-errors.ts";
-
-function systemError(code: string): Error {
-  return Object.assign(new Error(`send ${code}`), { code });
-}
+import { listenErrorOf, sendFailureOf, systemCodeOf } from "../src/index.ts";
 
 describe("the system's codes", () => {
   it.each([
@@ -16,17 +12,20 @@ describe("the system's codes", () => {
     ["EAGAIN", "queueFull"],
     ["ECANCELED", "closed"],
     ["ESOMETHING", "closed"],
-  ])("of a send: %s means %s", (code, reason) => {
-    expect(sendFailureOf(systemError(code))).toBe(reason);
+    [undefined, "closed"],
+  ])("of a send: %s means %s", (code, failure) => {
+    expect(sendFailureOf(code)).toBe(failure);
   });
 
   it.each([
     ["EADDRINUSE", "addressInUse"],
     ["EADDRNOTAVAIL", "addressNotAvailable"],
+    ["EAFNOSUPPORT", "addressNotAvailable"],
     ["EACCES", "notPermitted"],
+    ["EPERM", "notPermitted"],
     ["EMFILE", "listenFailed"],
-  ])("of a bind: %s means %s", (code, expected) => {
-    const cause = systemError(code);
+  ])("of listening: %s means %s", (code, expected) => {
+    const cause = Object.assign(new Error(`bind ${code}`), { code });
     expect(listenErrorOf("udp://127.0.0.1:1", cause)).toMatchObject({
       code: expected,
       url: "udp://127.0.0.1:1",
@@ -34,7 +33,11 @@ describe("the system's codes", () => {
     });
   });
 
-  it("without a code mean no fault of the peer's", () => {
-    expect(sendFailureOf(new Error("odd"))).toBe("closed");
-  });
+  it.each([[new Error("odd")], [{ code: 98 }], ["text"], [null], [undefined]])(
+    "are not looked for where there are none: %o",
+    (error) => {
+      expect(systemCodeOf(error)).toBeUndefined();
+      expect(listenErrorOf("udp://127.0.0.1:1", error).code).toBe("listenFailed");
+    },
+  );
 });
