@@ -15,8 +15,6 @@ import {
   UsageError,
 } from "@kad/core";
 
-type Channel = SecureChannel & { readonly id: NodeId };
-
 /** Bits of `Address.kind`: udp4 and udp6. All others are connections. */
 const datagramKinds = 0b11;
 
@@ -26,9 +24,9 @@ const datagramKinds = 0b11;
  * @throws UsageError `invalidOption` when they are of different identities
  */
 export function channelsByKind(channels: {
-  readonly datagrams: Channel;
-  readonly streams: Channel;
-}): Channel {
+  readonly datagrams: SecureChannel & { readonly id: NodeId };
+  readonly streams: SecureChannel & { readonly id: NodeId };
+}): SecureChannel & { readonly id: NodeId } {
   const { datagrams, streams } = channels;
   if (!datagrams.id.equals(streams.id)) {
     throw new UsageError(
@@ -42,11 +40,11 @@ export function channelsByKind(channels: {
 class ChannelsByKind implements SecureChannel {
   readonly overheadBytes: number;
   readonly id: NodeId;
-  readonly #datagrams: Channel;
-  readonly #streams: Channel;
+  readonly #datagrams: SecureChannel;
+  readonly #streams: SecureChannel;
   #isStreamsTurn = false;
 
-  constructor(datagrams: Channel, streams: Channel) {
+  constructor(datagrams: SecureChannel & { readonly id: NodeId }, streams: SecureChannel) {
     this.#datagrams = datagrams;
     this.#streams = streams;
     this.overheadBytes = Math.max(datagrams.overheadBytes, streams.overheadBytes);
@@ -108,7 +106,7 @@ class ChannelsByKind implements SecureChannel {
     return this.#datagrams.drained && this.#streams.drained;
   }
 
-  #of({ kind }: Address): Channel {
+  #of({ kind }: Address): SecureChannel {
     return (kind & datagramKinds) === 0 ? this.#streams : this.#datagrams;
   }
 }

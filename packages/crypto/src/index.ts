@@ -1,6 +1,7 @@
 /**
  * `@kad/crypto`: who a node is, and how it speaks to others so that nobody on the path reads, forges or replays it.
  */
+export type { CertificateFault } from "./certificate-checker.ts";
 export { channelsByKind } from "./channels-by-kind.ts";
 export { Credentials, type CredentialsOptions } from "./credentials.ts";
 export {
@@ -10,6 +11,7 @@ export {
   secureDatagrams,
 } from "./datagrams/datagram-channel.ts";
 export type { DatagramLimits } from "./datagrams/limits.ts";
+export type { SessionEnd } from "./datagrams/session-table.ts";
 export type {
   DatagramDropReason,
   DatagramGauge,
@@ -38,6 +40,7 @@ export {
   type SignedProvidersOptions,
 } from "./records/signed-providers.ts";
 export { secure } from "./secure.ts";
+export type { StaticKey } from "./static-keys.ts";
 export type { StreamLimits } from "./streams/limits.ts";
 export type { StreamEnd, StreamGauge, StreamRefusal, StreamStats } from "./streams/stats.ts";
 export { type StreamChannel, type StreamChannelOptions, secureStreams } from "./streams/stream-channel.ts";
