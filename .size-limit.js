@@ -31,6 +31,13 @@ const budgets = [
     ignore: ["@kad/core", "ws"],
   },
   {
+    name: "@kad/crypto, beside core, with the noble packages",
+    folder: "packages/crypto",
+    limit: "30 kB",
+    platform: "browser",
+    ignore: ["@kad/core"],
+  },
+  {
     name: "@kad/loop-browser, beside core",
     folder: "adapters/browser",
     limit: "1.2 kB",
@@ -73,9 +80,9 @@ const page = {
 
 export default [
   page,
-  ...budgets.map(({ folder, ...budget }) => ({
+  ...budgets.map(({ folder, platform = "node", ...budget }) => ({
     ...budget,
     path: `${folder}/dist/index.js`,
-    modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "node" }),
+    modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform }),
   })),
 ];
