@@ -1,12 +1,11 @@
-/** Of several instants the earliest, as a deadline. */
+/** Deadlines of the parts of a channel: the earliest counts. */
 import type { Deadline, InstantMs } from "@kad/core";
 
-/** What is `undefined` has nothing to wait for. */
-export function earliest(
-  ...deadlines: readonly (readonly [atMs: InstantMs | undefined, reason: string])[]
+/** `first`, or what comes before it. What is `undefined` has nothing to wait for. */
+export function sooner(
+  first: Deadline | undefined,
+  atMs: InstantMs | undefined,
+  reason: string,
 ): Deadline | undefined {
-  let first: Deadline | undefined;
-  for (const [atMs, reason] of deadlines)
-    if (atMs !== undefined && (first === undefined || atMs < first.atMs)) first = { atMs, reason };
-  return first;
+  return atMs === undefined || (first !== undefined && first.atMs <= atMs) ? first : { atMs, reason };
 }

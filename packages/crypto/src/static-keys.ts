@@ -66,6 +66,8 @@ export class StaticKeys {
   #rotateAtMs: InstantMs | undefined;
   #makeAtMs: InstantMs;
   #unixOffsetMs: number | undefined;
+  /** Time alone changes nothing before. A signature that comes meanwhile is taken up when it is needed, or next. */
+  #quietUntilMs: InstantMs = Number.NEGATIVE_INFINITY;
 
   /** Makes the first key; it is in force at once if its signature is. */
   constructor(options: StaticKeysOptions, nowMs: InstantMs, second: number, unixMs: number | undefined) {
@@ -84,14 +86,16 @@ export class StaticKeys {
   /** Wall-clock time; without it certificates don't expire. */
   onWallClock(nowMs: InstantMs, second: number, unixMs: number): void {
     this.#unixOffsetMs = unixMs - nowMs;
+    this.#quietUntilMs = Number.NEGATIVE_INFINITY;
     const current = this.#keys[0];
     if (current !== undefined && !current.hasExpiry && this.#coming === undefined)
       this.#sign(nowMs, current.pair);
     this.handleTimeout(nowMs, second);
   }
 
-  /** Early and repeated calls do nothing. */
+  /** Early and repeated calls do nothing, and cost nothing: it is called with every message. */
   handleTimeout(nowMs: InstantMs, second: number): void {
+    if (nowMs < this.#quietUntilMs) return;
     if (nowMs >= this.#makeAtMs && this.#coming === undefined) this.#make(nowMs);
     const isFirst = this.#keys.length === 0;
     const isDue = this.#rotateAtMs === undefined || nowMs >= this.#rotateAtMs;
@@ -99,6 +103,14 @@ export class StaticKeys {
     if (isFirst || isDue || isResigned) this.#adopt(nowMs, isFirst ? second : second + 1);
     const last = this.#keys.findIndex(({ fromSecond }) => fromSecond + keptSeconds <= second);
     if (last >= 0 && last + 1 < this.#keys.length) this.#keys = this.#keys.slice(0, last + 1); // slice: an array
+    this.#quietUntilMs = this.#nextChangeMs(nowMs);
+  }
+
+  /** While a signature is awaited, now. */
+  #nextChangeMs(nowMs: InstantMs): InstantMs {
+    if (this.#coming !== undefined && this.#coming.certificate === undefined) return nowMs;
+    const dueMs = this.#coming === undefined ? this.#makeAtMs : (this.#rotateAtMs ?? nowMs);
+    return this.#keys.length > 1 ? Math.min(dueMs, nowMs + 1_000 * keptSeconds) : dueMs;
   }
 
   #make(nowMs: InstantMs): void {

@@ -21,7 +21,7 @@ import {
 import { readU32 } from "../bytes.ts";
 import { ChannelEvents } from "../channel-events.ts";
 import type { Credentials } from "../credentials.ts";
-import { earliest } from "../deadlines.ts";
+import { sooner } from "../deadlines.ts";
 import { type HeldMessage, HeldMessages } from "../held-messages.ts";
 import { guarded, type Policy } from "../policy.ts";
 import { prefixOf } from "../prefix.ts";
@@ -232,11 +232,10 @@ export class DatagramChannel implements SecureChannel {
 
   nextDeadline(): Deadline | undefined {
     if (this.#isClosed) return undefined;
-    return earliest(
-      [this.#initiator.nextDeadlineMs, "handshake is sent again or given up"],
-      [this.#context.table.nextSweepMs, "session ends"],
-      [this.#outbox.nextDeadlineMs, "message leaves without a sign of the peer"],
-    );
+    const atMs = this.#initiator.nextDeadlineMs;
+    const first = sooner(undefined, atMs, "handshake is sent again or given up");
+    const second = sooner(first, this.#outbox.nextDeadlineMs, "message leaves without a sign of the peer");
+    return sooner(second, this.#context.table.nextSweepMs, "session ends");
   }
 
   close(nowMs: InstantMs): void {
@@ -324,9 +323,10 @@ export class DatagramChannel implements SecureChannel {
     plaintext: Uint8Array,
     into: Uint8Array,
   ): number | "pending" | "refused" {
-    const { key } = to.path.remote;
+    const { remote } = to.path;
     const { candidate, path } = session;
-    if (key !== path.remote.key) {
+    if (remote !== path.remote && remote.key !== path.remote.key) {
+      const { key } = remote;
       if (candidate?.path.remote.key === key) {
         const bytes = plaintext.length + dataOverheadBytes;
         if (candidate.sentBytes + bytes > amplification * candidate.receivedBytes)

@@ -161,6 +161,7 @@ export class Responder {
 
   /** A session of this peer at this address whose ACCEPT is still to be written. */
   acceptingAt(peer: NodeId | undefined, addressKey: string): Session | undefined {
+    if (this.#accepting.size === 0) return undefined;
     const { table } = this.#context;
     const newest = peer === undefined ? table.at(addressKey) : table.newestOf(peer);
     for (let session = newest; session !== undefined; session = session.older)
@@ -203,6 +204,7 @@ export class Responder {
       const length = this.#writeAnswer(nowMs, answer, into);
       if (length !== undefined) return { path: answer.path, peer: answer.path.peer, length, tag: 0 };
     }
+    if (this.#accepting.size === 0) return undefined;
     for (const session of this.#accepting.keys()) {
       const length = this.writeAccept(session, nothing, into);
       return { path: session.path, peer: session.peer, length, tag: 0 };

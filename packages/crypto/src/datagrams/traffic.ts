@@ -15,7 +15,7 @@ import {
 } from "@kad/core";
 import { readU32, writeU32 } from "../bytes.ts";
 import { writeCounterNonce } from "../noise/nonce.ts";
-import { nonceBytes } from "../provider.ts";
+import { keyBytes, nonceBytes } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
 import {
   dataHeadBytes,
@@ -42,10 +42,18 @@ const candidateMs = 3_000;
 const askAgainMs = 1_000;
 const nothing = new Uint8Array(0);
 
+function copyHead(from: Uint8Array, to: Uint8Array): void {
+  for (let i = 0; i < dataHeadBytes; i++) to[i] = from[i] as number;
+}
+
 export class Traffic {
   readonly #context: DatagramContext;
   readonly #observer: TrafficObserver;
+  // What is used for every packet is copied here: a copy of a few bytes costs less than a view of them.
   readonly #nonce: Uint8Array = new Uint8Array(nonceBytes);
+  readonly #head: Uint8Array = new Uint8Array(dataHeadBytes);
+  readonly #key: Uint8Array = new Uint8Array(keyBytes);
+  readonly #keyWords: Uint32Array = new Uint32Array(this.#key.buffer);
   readonly #toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
   readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
   /** Sessions that have something to say of their own: each one packet of a kind at most. */
@@ -60,16 +68,19 @@ export class Traffic {
   seal(nowMs: InstantMs, session: Session, kind: number, body: Uint8Array, into: Uint8Array): number {
     const { credentials, counters } = this.#context;
     const length = dataOverheadBytes + body.length;
-    into[0] = dataType;
-    writeU32(into, 1, session.remoteCid);
-    writeU32(into, 5, session.sendCounter);
+    const head = this.#head;
+    head[0] = dataType;
+    writeU32(head, 1, session.remoteCid);
+    writeU32(head, 5, session.sendCounter);
+    copyHead(head, into);
+    session.copySendKey(this.#keyWords);
     this.#toSeal[0] = kind;
     this.#toSeal.set(body, 1);
     writeCounterNonce(this.#nonce, session.sendCounter++);
     credentials.provider.seal(
-      session.sendKey,
+      this.#key,
       this.#nonce,
-      into.subarray(0, dataHeadBytes),
+      head,
       this.#toSeal.subarray(0, 1 + body.length),
       into.subarray(dataHeadBytes, length),
     );
@@ -88,9 +99,10 @@ export class Traffic {
       return undefined;
     }
     writeCounterNonce(this.#nonce, counter);
-    const ad = wire.subarray(0, dataHeadBytes);
+    copyHead(wire, this.#head);
+    session.copyReceiveKey(this.#keyWords);
     const sealed = wire.subarray(dataHeadBytes);
-    const isOpen = credentials.provider.open(session.receiveKey, this.#nonce, ad, sealed, this.#opened);
+    const isOpen = credentials.provider.open(this.#key, this.#nonce, this.#head, sealed, this.#opened);
     if (!isOpen || counter === counterLimit) {
       session.failedOpens++;
       counters.dropped.dataForged++;
@@ -116,6 +128,7 @@ export class Traffic {
 
   /** Path challenges and their answers, and empty messages. */
   pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    if (this.#waiting.size === 0) return undefined;
     for (const session of this.#waiting) {
       const transmit = session.isEnded ? undefined : this.#next(nowMs, session, into);
       if (transmit !== undefined) return transmit;
@@ -189,7 +202,7 @@ export class Traffic {
   #follow(nowMs: InstantMs, session: Session, from: Path, bytes: number, isNewest: boolean): PeerPath {
     const { path, candidate, peer } = session;
     const { key } = from.remote;
-    if (key === path.remote.key) {
+    if (from.remote === path.remote || key === path.remote.key) {
       if (from.local?.key !== path.local?.key) session.path = { ...from, peer };
       return session.path;
     }

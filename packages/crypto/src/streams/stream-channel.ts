@@ -25,7 +25,7 @@ import {
 import { identityOf } from "../certificate.ts";
 import { ChannelEvents } from "../channel-events.ts";
 import type { Credentials } from "../credentials.ts";
-import { earliest } from "../deadlines.ts";
+import { sooner } from "../deadlines.ts";
 import { HeldMessages } from "../held-messages.ts";
 import type { TransportKeys } from "../noise/handshake.ts";
 import { guarded, type Policy } from "../policy.ts";
@@ -195,7 +195,7 @@ export class StreamChannel implements SecureChannel {
 
   nextDeadline(): Deadline | undefined {
     if (this.#isClosed) return undefined;
-    return earliest([this.#dueMs, "connection is closed or tried again"]);
+    return sooner(undefined, this.#dueMs, "connection is closed or tried again");
   }
 
   close(nowMs: InstantMs): void {
