@@ -46,7 +46,7 @@ export {
   MachineLayer,
   type NodeMachine,
 } from "./machine-layer.ts";
-export type { Nat, NatKind, NatOptions } from "./nat.ts";
+export { type Nat, type NatKind, type NatOptions, natKinds } from "./nat.ts";
 export {
   defaultConditions,
   type LinkFault,
@@ -68,6 +68,7 @@ export {
   type ReplayOptions,
   type ReplayReport,
   replay,
+  replayStream,
 } from "./recording/replay.ts";
 export { FloodingNode } from "./rogues/flooder.ts";
 export { GarbageNode } from "./rogues/garbage.ts";

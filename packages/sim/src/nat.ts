@@ -26,7 +26,8 @@ export interface NatOptions {
   readonly hairpin?: boolean;
 }
 
-const kinds: readonly NatKind[] = ["fullCone", "restricted", "portRestricted", "symmetric"];
+/** All of them. */
+export const natKinds: readonly NatKind[] = ["fullCone", "restricted", "portRestricted", "symmetric"];
 const firstPort = 1_024;
 const lastPort = 65_535;
 
@@ -59,7 +60,7 @@ export class Nat {
   /** @internal made by `Simulation.addNat` */
   constructor(options: NatOptions, ip: string, addressing: Addressing) {
     const { kind, mappingMs = 120_000, maxMappings = 4_096, hairpin = false } = options;
-    demand(kinds.includes(kind), "kind", kind, kinds.join(", "));
+    demand(natKinds.includes(kind), "kind", kind, natKinds.join(", "));
     demand(mappingMs > 0, "mappingMs", mappingMs, "a number above 0");
     demand(
       maxMappings >= 1 && maxMappings <= 60_000,

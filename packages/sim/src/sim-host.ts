@@ -118,6 +118,11 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     return this.#options.mode === "client";
   }
 
+  /** Whether anybody can send to it unasked: it is behind no NAT. */
+  get isDialable(): boolean {
+    return this.#endpoints.every(({ nat }) => nat === undefined);
+  }
+
   /** @throws UsageError `closed` while the host is down */
   get node(): M {
     return this.#running().node as M;

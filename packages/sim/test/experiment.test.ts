@@ -151,6 +151,28 @@ describe("an experiment", () => {
     expect(records?.holders.most).toBeLessThanOrEqual(20);
   });
 
+  it("has nodes that misbehave, clients, and nodes behind NATs, and looks for those who can be found", () => {
+    const { phases, join } = runExperiment({
+      ...small,
+      rogues: { silent: 0.1, liar: 0.1 },
+      clients: 0.2,
+      nat: { symmetric: 0.1, fullCone: 0.1 },
+    });
+    const { tables, lookups, nodes } = phases[0] as PhaseReport;
+    expect([join.joined, nodes, tables.contacts.count]).toEqual([39, 40, 32]);
+    expect(tables.rogue).toBeGreaterThan(0.05);
+    expect(tables.rogue).toBeLessThan(0.35);
+    expect(tables.contacts.most).toBeLessThan(32); // no clients
+    expect(lookups?.foundClosest).toBeGreaterThan(0.9);
+  });
+
+  it("looks for servers alone: of clients nobody has heard", () => {
+    const { tables, lookups } = only(runExperiment({ ...small, clients: 0.5 }));
+    expect(lookups?.recall).toBe(1);
+    expect(tables.contacts.most).toBeLessThanOrEqual(20);
+    expect(tables.neighbours).toBe(1);
+  });
+
   it("has links as its options say", () => {
     const slow = runExperiment({ seed: 1, nodes: 5, lookups: 20, hours: 0.05, delayMs: 200 });
     expect(only(slow).lookups?.durationMs.least).toBeGreaterThan(400);
@@ -174,6 +196,10 @@ describe("an experiment", () => {
     [{ kill: 0.5, partitionMs: 1 }, "kill, partitionMs: both are given; allowed is one of them"],
     [{ churn: { endsPerHour: 0 } }, "churn: 0 sessions an hour; allowed is a number above 0"],
     [{ churn: { medianMs: 0 } }, "churn: 0; allowed is a number from 1"],
+    [{ rogues: { silent: 2 } }, "rogues.silent: 2; allowed is a number from 0 to 1"],
+    [{ rogues: { kind: 0.1 } as never }, "rogues: kind; allowed are silent, liar, garbage, stale, flooder"],
+    [{ nat: { symmetric: 0.7, fullCone: 0.7 } }, "nat, in all: 1.4; allowed is a number from 0 to 1"],
+    [{ sybils: 0.5, clients: 0.6 }, "sybils, rogues, clients: 1.1 in all; allowed is 1"],
     [{ paths: 9 }, "paths: 9; allowed is a whole number from 1 to 8"],
     [{ delayMs: 1e9 }, "delayMs: 1000000000; allowed is a number from 0 to 60000"],
   ] as [Partial<ExperimentOptions>, string][])("refuses %o", (options, message) => {

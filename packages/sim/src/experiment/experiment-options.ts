@@ -2,8 +2,10 @@
 import { type NodeLimits, UsageError } from "@kad/core";
 import { constantDelay } from "../delay.ts";
 import type { Distribution } from "../distribution.ts";
+import { type NatKind, natKinds } from "../nat.ts";
 import type { NetworkConditions } from "../network.ts";
 import type { Seed } from "../random-stream.ts";
+import { type RogueKind, rogueKinds } from "../rogues/rogues.ts";
 import { sessionLengths } from "../session-lengths.ts";
 import { hourMs, minuteMs } from "../virtual-time.ts";
 
@@ -31,6 +33,12 @@ export interface ExperimentOptions {
   readonly churn?: ChurnPlan;
   /** Share of nodes that are Sybils of one attacker ({@link SybilNode}). */
   readonly sybils?: number;
+  /** Shares of nodes that misbehave in other ways, each as its class says ({@link SilentNode}, {@link LyingNode} …). */
+  readonly rogues?: Partial<Readonly<Record<RogueKind, number>>>;
+  /** Share of nodes that are clients: they ask, and nobody asks them. */
+  readonly clients?: number;
+  /** Shares of nodes that stand behind a NAT of this kind, each behind its own, and do not know it: they say they are servers. */
+  readonly nat?: Partial<Readonly<Record<NatKind, number>>>;
   /** Share of nodes that crash at the same instant once the network has formed. */
   readonly kill?: number;
   /** The network falls in two halves for so long, once it has formed. */
@@ -75,6 +83,9 @@ export function planOf(options: ExperimentOptions): ExperimentPlan {
     duplication: share("duplication", options.duplication),
     reordering: share("reordering", options.reordering),
     sybils: share("sybils", options.sybils),
+    rogues: shares("rogues", options.rogues ?? {}, rogueKinds),
+    clients: share("clients", options.clients),
+    nat: shares("nat", options.nat ?? {}, natKinds),
     kill: share("kill", options.kill),
     partitionMs: between("partitionMs", options.partitionMs ?? 0, 0, 24 * 366 * hourMs),
     records: whole("records", records, 0, 1_000_000),
@@ -88,6 +99,13 @@ export function planOf(options: ExperimentOptions): ExperimentPlan {
   };
   if (plan.kill > 0 && plan.partitionMs > 0) {
     throw new UsageError("invalidOption", "kill, partitionMs: both are given; allowed is one of them");
+  }
+  const others = plan.sybils + sum(plan.rogues) + plan.clients;
+  if (others > 1) {
+    throw new UsageError(
+      "invalidOption",
+      `sybils, rogues, clients: ${others} in all; allowed is 1, the share of all nodes`,
+    );
   }
   return plan;
 }
@@ -122,6 +140,25 @@ function sessionsOf(churn: ChurnPlan): Distribution {
 
 function share(name: string, value: number | undefined): number {
   return between(name, value ?? 0, 0, 1);
+}
+
+/** Of kinds that exclude each other. */
+function shares<K extends string>(
+  name: string,
+  given: Partial<Readonly<Record<K, number>>>,
+  kinds: readonly K[],
+): Partial<Readonly<Record<K, number>>> {
+  for (const [kind, value] of Object.entries(given) as [K, number | undefined][]) {
+    if (!kinds.includes(kind))
+      throw new UsageError("invalidOption", `${name}: ${kind}; allowed are ${kinds.join(", ")}`);
+    share(`${name}.${kind}`, value);
+  }
+  between(`${name}, in all`, sum(given), 0, 1);
+  return given;
+}
+
+function sum(shares: Readonly<Record<string, number | undefined>>): number {
+  return Object.values(shares).reduce<number>((total, value = 0) => total + value, 0);
 }
 
 function between(name: string, value: number, min: number, max: number): number {

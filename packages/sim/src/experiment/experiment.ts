@@ -13,13 +13,11 @@
  */
 import type { QueryOptions } from "@kad/core";
 import { Churn } from "../churn.ts";
-import type { HostOptions } from "../host-options.ts";
-import { sybilHosts } from "../rogues/rogues.ts";
-import { SybilGroup } from "../rogues/sybil.ts";
 import { Simulation } from "../simulation.ts";
 import { Swarm } from "../swarm.ts";
 import { hourMs, minuteMs } from "../virtual-time.ts";
 import { type ExperimentOptions, type ExperimentPlan, planOf } from "./experiment-options.ts";
+import { hostsOf } from "./host-plan.ts";
 import { Population } from "./population.ts";
 import type { ExperimentProgress, ExperimentReport, JoinReport, PhaseName, PhaseReport } from "./report.ts";
 import { Sample } from "./sample.ts";
@@ -249,13 +247,4 @@ class Experiment {
     const { nowMs, events } = this.#simulation;
     this.#onProgress?.({ stage, done, simulatedMs: nowMs, events, nodes: this.#population.size });
   }
-}
-
-/** Sybils are spread among the others; the first node, through which the second joins, is honest. */
-function hostsOf(simulation: Simulation, { nodes, sybils }: ExperimentPlan): (place: number) => HostOptions {
-  const places = Array.from({ length: nodes - 1 }, (_, i) => i + 1);
-  const count = Math.min(nodes - 1, Math.round(sybils * nodes));
-  const chosen = new Set(simulation.stream("experiment", "sybils").sample(places, count));
-  const nextSybil = sybilHosts(simulation, new SybilGroup());
-  return (place) => (chosen.has(place) ? nextSybil() : {});
 }

@@ -10,7 +10,9 @@ import { type InstantUs, minuteMs, toMs } from "../virtual-time.ts";
 const newcomerMs = minuteMs;
 
 export class Population implements Observer {
-  readonly #index = new IdIndex<SimHost>();
+  readonly #everybody = new IdIndex<SimHost>();
+  /** Those that anybody can ask: servers behind no NAT. */
+  readonly #findable = new IdIndex<SimHost>();
   readonly #sinceMs = new Map<SimHost, number>();
   #nodeMs = 0;
   #countedMs = 0;
@@ -25,10 +27,12 @@ export class Population implements Observer {
     this.#count(nowMs);
     if (change === "started") {
       this.#sinceMs.set(host, nowMs);
-      this.#index.add(host);
+      this.#everybody.add(host);
+      if (!host.isClient && host.isDialable) this.#findable.add(host);
     } else if (change === "closed" || change === "crashed") {
       this.#sinceMs.delete(host);
-      this.#index.delete(host.id);
+      this.#everybody.delete(host.id);
+      this.#findable.delete(host.id);
     }
   }
 
@@ -48,15 +52,16 @@ export class Population implements Observer {
   }
 
   get(id: NodeId): SimHost | undefined {
-    return this.#index.get(id);
+    return this.#everybody.get(id);
   }
 
+  /** Of those that anybody can ask: servers behind no NAT. */
   closest(target: NodeId, count: number): SimHost[] {
-    return this.#index.closest(target, count);
+    return this.#findable.closest(target, count);
   }
 
   /**
-   * Of the `count` nodes closest to `target`, the honest ones, closest first: what a lookup that `asker` began at `beganMs` and
+   * Of the `count` servers behind no NAT closest to `target`, the honest ones, closest first: what a lookup that `asker` began at `beganMs` and
    * that ends now should have found. Newcomers count where they were found; those who went meanwhile do not count.
    */
   expected(
@@ -67,7 +72,7 @@ export class Population implements Observer {
     found: readonly Contact[],
   ): SimHost[] {
     const ids = new Set(found.map(({ id }) => id.key));
-    const all = this.#index.closest(target, 2 * count + 1);
+    const all = this.#findable.closest(target, 2 * count + 1);
     return all
       .filter((host) => host !== asker && (ids.has(host.id.key) || this.#isSettled(host, beganMs)))
       .slice(0, count) // slice: an array

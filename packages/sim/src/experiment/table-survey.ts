@@ -1,4 +1,5 @@
 /** How good the routing tables of a network are at one moment. */
+import type { Address } from "@kad/core";
 import type { SimHost } from "../sim-host.ts";
 import type { Population } from "./population.ts";
 import { Sample, type Summary } from "./sample.ts";
@@ -34,7 +35,7 @@ export function surveyTables(hosts: readonly SimHost[], population: Population):
     for (const { id, addresses } of table.contacts()) {
       known++;
       const other = population.get(id);
-      if (other === undefined || !other.endpoints.some(({ address }) => addresses.includes(address))) dead++;
+      if (other === undefined || !isAt(other, addresses)) dead++;
       else if (!other.isHonest) rogue++;
     }
     for (const other of population.closest(host.id, host.limits.bucketSize + 1)) {
@@ -50,4 +51,13 @@ export function surveyTables(hosts: readonly SimHost[], population: Population):
     neighbours: share(nearKnown, near),
     rogue: share(rogue, known),
   };
+}
+
+/** Behind a NAT it is at any port of that. */
+function isAt({ endpoints }: SimHost, addresses: readonly Address[]): boolean {
+  return endpoints.some(({ address, nat }) =>
+    nat === undefined
+      ? addresses.includes(address)
+      : addresses.some(({ key }) => key.startsWith(`udp://${nat.ip}:`)),
+  );
 }

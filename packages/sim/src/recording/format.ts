@@ -3,7 +3,8 @@
  *
  * The first line is the {@link RecordingHeader}. Then come the records that the store held (`stored`), one line for the making
  * of the node (`made`), and a line for every call on the machine, in order, with what it gave and what the node drew or asked
- * of its host meanwhile ({@link Facts}); the last line is `end`. A process that crashed has left none.
+ * of its host meanwhile ({@link Facts}): `networkEvent`, `timeout`, `poll`, `event`, `deadline`, `close`, `setProtocols`,
+ * `clearTimer`, and commands by their own names. The last line is `end`. A process that crashed has left none.
  *
  * Values that JSON does not have are objects with one field: `{"$id": hex}` a node's id or a key, `{"$at": URL}` an address,
  * `{"$bytes": hex}`, `{"$number": "Infinity"}`, `{"$error": text}`. Times are in ms, on the host's monotonic clock.
@@ -46,7 +47,8 @@ export interface Facts {
 
 /** A line behind the header. */
 export interface RecordedCall extends Facts {
-  readonly c: CallName;
+  /** `networkEvent`, `timeout`, `poll`, `event`, `deadline` … as the format says; a command goes by its own name. */
+  readonly c: string;
   /** When. */
   readonly t?: number;
   /** What was given. */
@@ -54,21 +56,6 @@ export interface RecordedCall extends Facts {
   /** What came back; absent: nothing. */
   readonly r?: Json;
 }
-
-/** A command goes by its own name. */
-export type CallName =
-  | "stored"
-  | "made"
-  | "networkEvent"
-  | "timeout"
-  | "poll"
-  | "event"
-  | "deadline"
-  | "close"
-  | "setProtocols"
-  | "clearTimer"
-  | "end"
-  | (string & {});
 
 export const warning =
   "This file holds in plain text what the node heard, said, drew and stored. The keys of its identity are not in it.";

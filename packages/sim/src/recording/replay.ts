@@ -88,6 +88,20 @@ export function replay(lines: Iterable<string>, options: ReplayOptions = {}): Re
   return player.report(line);
 }
 
+/** The same of lines that come as they are read: a long recording need not fit into memory. Rejects as {@link replay} throws. */
+export async function replayStream(
+  lines: AsyncIterable<string>,
+  options: ReplayOptions = {},
+): Promise<ReplayReport> {
+  const player = new Player(options);
+  let line = 0;
+  for await (const text of lines) {
+    line++;
+    if (!player.play(line, text)) break;
+  }
+  return player.report(line);
+}
+
 const scratchBytes = 65_536;
 
 class Player {

@@ -3,17 +3,10 @@ import { type Address, type AddressTable, KadError, NodeId } from "@kad/core";
 import type { Json } from "./format.ts";
 
 export function toJson(value: unknown): Json {
-  switch (typeof value) {
-    case "number":
-      return Number.isFinite(value) ? value : { $number: String(value) };
-    case "boolean":
-    case "string":
-      return value;
-    case "object":
-      return value === null ? null : objectToJson(value);
-    default:
-      return null; // nothing, or what no machine can look into
-  }
+  if (typeof value === "number") return Number.isFinite(value) ? value : { $number: String(value) };
+  if (typeof value === "boolean" || typeof value === "string") return value;
+  if (typeof value === "object" && value !== null) return objectToJson(value);
+  return null; // nothing, or what no machine can look into
 }
 
 function objectToJson(value: object): Json {
@@ -35,10 +28,10 @@ export function fromJson(json: Json, addresses: AddressTable): unknown {
   const { $id, $bytes, $at, $number } = json as {
     readonly [K in "$id" | "$bytes" | "$at" | "$number"]?: Json;
   };
-  if ($id !== undefined) return NodeId.fromHex(String($id));
-  if ($bytes !== undefined) return fromHex(String($bytes));
-  if ($at !== undefined) return addresses.parse(String($at));
-  if ($number !== undefined) return Number($number);
+  if (typeof $id === "string") return NodeId.fromHex($id);
+  if (typeof $bytes === "string") return fromHex($bytes);
+  if (typeof $at === "string") return addresses.parse($at);
+  if (typeof $number === "string") return Number($number);
   return Object.fromEntries(Object.entries(json).map(([name, field]) => [name, fromJson(field, addresses)]));
 }
 

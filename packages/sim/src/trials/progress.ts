@@ -10,19 +10,15 @@ import type { Swarm } from "../swarm.ts";
 const mostNamed = 8;
 
 /** Everybody who can be found: honest servers that run, and that anybody can dial. */
-export function findable(hosts: readonly SimHost[]): IdIndex<SimHost> {
+function findable(hosts: readonly SimHost[]): IdIndex<SimHost> {
   const index = new IdIndex<SimHost>();
   for (const host of hosts)
-    if (host.isHonest && !host.isClient && host.state === "up" && isDialable(host)) index.add(host);
+    if (host.isHonest && !host.isClient && host.state === "up" && host.isDialable) index.add(host);
   return index;
 }
 
-function isDialable(host: SimHost): boolean {
-  return host.endpoints.every(({ nat }) => nat === undefined);
-}
-
 /** Of those who should have been found, the share that was: nobody may be missing who is closer than the farthest found. */
-export function recallOf(
+function recallOf(
   truth: readonly SimHost[],
   found: readonly Contact[],
   target: NodeId,
@@ -154,7 +150,7 @@ class Measure {
     return servers.closest(key, count).some((host) => {
       const record = host.store.get(key);
       const isLive = record !== undefined && record.expiresAtMs > host.nowMs + 1_000;
-      return isLive && isDialable(host);
+      return isLive && host.isDialable;
     });
   }
 
