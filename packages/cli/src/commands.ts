@@ -10,6 +10,7 @@ import { ping } from "./commands/ping.ts";
 import { providers } from "./commands/providers.ts";
 import { put } from "./commands/put.ts";
 import { set } from "./commands/set.ts";
+import { sim } from "./commands/sim.ts";
 import { stats } from "./commands/stats.ts";
 
 export const commands: readonly Command[] = [
@@ -24,4 +25,5 @@ export const commands: readonly Command[] = [
   ping,
   explain,
   stats,
+  sim,
 ];
