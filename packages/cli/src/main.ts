@@ -1,7 +1,6 @@
 /**
  * The `kad` command, from arguments to exit code.
  */
-import { readFileSync } from "node:fs";
 import { chooseCommand } from "./command-line.ts";
 import { commands } from "./commands.ts";
 import { exitCode } from "./exit-code.ts";
@@ -9,6 +8,7 @@ import { toFailure } from "./failure.ts";
 import { helpOf, helpOfAll } from "./help.ts";
 import type { Io } from "./io.ts";
 import { Screen } from "./screen.ts";
+import { version } from "./version.ts";
 
 /**
  * Runs one command and resolves with its exit code; never rejects. Everything it opened is closed by then.
@@ -47,9 +47,4 @@ function stackOf(failure: Error): string {
   const { cause } = failure;
   const { stack = failure.message } = cause instanceof Error ? cause : failure;
   return stack;
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -7,6 +7,7 @@ import { oneLine, toFailure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import type { JoinWatch } from "./joining.ts";
 import { writeEvent } from "./json.ts";
+import type { Recording } from "./recording.ts";
 import { Screen } from "./screen.ts";
 import { plural, shortId } from "./text.ts";
 import { describeEffort, effortFields } from "./walk.ts";
@@ -17,12 +18,16 @@ export function serverView(io: Io, isJson: boolean): ServerView {
 
 export interface ServerView {
   listening(node: DhtNode): void;
+  recording(recording: Recording): void;
   joined(contacts: number, join: JoinWatch): void;
   peer(contact: Contact): void;
   announced(announcement: Announcement): void;
   error(error: unknown): void;
   stop(): void;
 }
+
+const recordingWarning =
+  "it holds in plain text all that this node hears, says and stores, and the addresses of its peers";
 
 class JsonView implements ServerView {
   readonly #io: Io;
@@ -33,6 +38,10 @@ class JsonView implements ServerView {
 
   listening({ id, addresses }: DhtNode): void {
     this.#write("listening", { id: id.toHex(), addresses });
+  }
+
+  recording({ file }: Recording): void {
+    this.#write("recording", { file, warning: recordingWarning });
   }
 
   joined(contacts: number, { stats }: JoinWatch): void {
@@ -85,6 +94,10 @@ class TextView implements ServerView {
       `id         ${id.toHex()}`,
       ...(first === undefined ? [] : [`to join it  ${style.key(`npx kad node --bootstrap ${first}`)}`]),
     );
+  }
+
+  recording({ file }: Recording): void {
+    this.#screen.print(`recording  ${file}`, `           ${recordingWarning}`);
   }
 
   joined(contacts: number, { stats }: JoinWatch): void {

@@ -9,6 +9,7 @@ import { oneLine, WrongUsage } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { JoinWatch, untilJoined } from "./joining.ts";
 import { schemeOf, timeout, url } from "./options.ts";
+import type { Recording } from "./recording.ts";
 import type { ServerView } from "./server-view.ts";
 
 export const listen: ValueSpec<string> & { readonly multiple: true } = {
@@ -44,6 +45,8 @@ export interface ServerSettings {
   readonly bootstrap: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly limits?: Partial<NodeLimits>;
+  /** Of this node; whoever has opened it closes it. */
+  readonly recording?: Recording | undefined;
 }
 
 const defaultTimeoutMs = 10_000;
@@ -74,7 +77,7 @@ async function serveUntil(
   work: (node: DhtNode) => Promise<void>,
 ): Promise<void> {
   const { createNode } = await import("@kad/dht");
-  const { bootstrap: seeds, timeoutMs = defaultTimeoutMs, limits = {} } = settings;
+  const { bootstrap: seeds, timeoutMs = defaultTimeoutMs, limits = {}, recording } = settings;
   const join = new JoinWatch();
   const listenAt = settings.listen.length > 0 ? settings.listen : defaultListen(seeds);
   const node = await createNode({
@@ -85,6 +88,7 @@ async function serveUntil(
     bootstrapRequired: false,
     closeTimeoutMs,
     limits,
+    ...(recording !== undefined && { machine: recording.machine }),
     plugins: [join],
     report: (error) => view.error(error),
     signal: end,
@@ -92,6 +96,7 @@ async function serveUntil(
   try {
     node.addEventListener("peer:discovery", ({ detail }) => view.peer(detail));
     view.listening(node);
+    if (recording !== undefined) view.recording(recording);
     if (seeds.length > 0) view.joined(await untilJoined(node, { seeds, timeoutMs, signal: end }), join);
     await work(node);
     await aborted(end);

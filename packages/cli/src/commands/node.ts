@@ -5,6 +5,7 @@ import type { NodeLimits } from "@kad/core";
 import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { bootstrap, count, json } from "../options.ts";
+import { openRecording } from "../recording.ts";
 import { announced, endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
 import { serverView } from "../server-view.ts";
 
@@ -34,6 +35,13 @@ export const node: Command = defineCommand({
       parse: count(1, 1_000_000),
     },
     timeout: joinTimeout,
+    record: {
+      value: "FILE",
+      summary:
+        "Write down every call on the node, in plain text, so that kad sim --replay FILE does the same again: for a report of " +
+        "what went wrong",
+      parse: (text: string) => text,
+    },
     "exit-with-stdin": exitWithStdin,
     json,
   },
@@ -49,24 +57,36 @@ export const node: Command = defineCommand({
       does: "behind a proxy or a tunnel",
     },
     {
+      line: "kad node --record node.jsonl",
+      does: "what it did can be played again: kad sim --replay node.jsonl",
+    },
+    {
       line: "kad node --listen udp://127.0.0.1:0 --json",
       does: "for a program, which reads the port from line one",
     },
   ],
   async run({ options, io }) {
-    const { bootstrap: seeds, "max-records": maxRecords, json: isJson } = options;
+    const { bootstrap: seeds, "max-records": maxRecords, record, json: isJson } = options;
     const limits = maxRecords === undefined ? {} : roomFor(maxRecords);
-    await serve(
-      {
-        listen: options.listen,
-        announced: options.announce,
-        bootstrap: seeds,
-        timeoutMs: options.timeout,
-        limits,
-      },
-      serverView(io, isJson),
-      endOfRun(io, options["exit-with-stdin"]),
-    );
+    const view = serverView(io, isJson);
+    const recording =
+      record === undefined ? undefined : await openRecording(record, (error) => view.error(error));
+    try {
+      await serve(
+        {
+          listen: options.listen,
+          announced: options.announce,
+          bootstrap: seeds,
+          timeoutMs: options.timeout,
+          limits,
+          recording,
+        },
+        view,
+        endOfRun(io, options["exit-with-stdin"]),
+      );
+    } finally {
+      recording?.close();
+    }
     return exitCode.ok;
   },
 });

@@ -12,7 +12,7 @@ export interface Sweep {
 }
 
 /** How much more of each there is in a network that is ten times as large: the slope of a line of least squares. */
-export interface SlopeFinding {
+interface SlopeFinding {
   readonly hopsPerTenfold: number;
   readonly roundsPerTenfold: number;
 }

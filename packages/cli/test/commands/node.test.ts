@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defaultListen } from "../../src/server.ts";
 import { begin, run } from "../support/io.ts";
@@ -198,6 +201,86 @@ describe("kad node", () => {
     const io = await run(["node", ...argv]);
     expect([io.code, io.out]).toEqual([2, ""]);
     expect(io.err.replace(/^kad: /, "").trimEnd()).toMatch(message);
+  });
+});
+
+describe("kad node --record", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "kad-record-"));
+  });
+
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  it("writes down what a node does on real sockets, and it does the same again", async () => {
+    const file = join(folder, "node.jsonl");
+    const { io, code } = begin(["node", "--bootstrap", network.url, "--record", file, "--json"]);
+    await io.until(/"event":"joined"/);
+    const [{ addresses = [] } = {}, recording] = io.events;
+    expect(recording).toEqual({
+      event: "recording",
+      file,
+      warning: expect.stringContaining("in plain text"),
+    });
+    const [url = ""] = addresses;
+    const text = "what is stored through it stands in the file";
+    const put = await run(["put", "--text", text, "--bootstrap", url, "--json"]);
+    expect((await run(["get", put.events[0]?.key as string, "--bootstrap", url])).out).toBe(text);
+    expect((await run(["ping", url])).code).toBe(0);
+    io.abort();
+    expect(await code).toBe(0);
+    const { mode } = await stat(file);
+    expect(mode & 0o077).toBe(0);
+    expect(await readFile(file, "utf8")).toContain(Buffer.from(text).toString("hex"));
+    const replayed = await run(["sim", "--replay", file, "--json"]);
+    expect([replayed.code, replayed.err]).toEqual([0, ""]);
+    expect(replayed.events).toEqual([
+      {
+        event: "replayed",
+        id: io.events[0]?.id,
+        about: expect.stringMatching(/^kad \d+\.\d+\.\d+, Node /),
+        calls: expect.any(Number),
+        messagesIn: expect.any(Number),
+        messagesOut: expect.any(Number),
+        events: expect.any(Number),
+        end: "ended",
+      },
+    ]);
+    const { messagesIn, messagesOut } = replayed.events[0] as unknown as Record<string, number>;
+    // Both others have been asked and have asked, and so have three clients.
+    expect(messagesIn).toBeGreaterThan(7);
+    expect(messagesOut).toBeGreaterThan(7);
+  });
+
+  it("tells people where the recording is, and what it holds", async () => {
+    const file = join(folder, "node.jsonl");
+    const { io, code } = begin(["node", "--record", file]);
+    await io.until(/^recording {2}.*node\.jsonl\n {11}it holds in plain text all that this node hears/m);
+    io.abort();
+    expect(await code).toBe(0);
+    expect((await run(["sim", "--replay", file])).out).toMatch(/: the same again, to its end\n/);
+  });
+
+  it("ends the file also where the node has not come to be", async () => {
+    const file = join(folder, "node.jsonl");
+    const taken = await run(["node", "--listen", network.url, "--record", file]);
+    expect(taken.code).toBe(5);
+    expect(await readFile(file, "utf8")).toMatch(/^(\{.*\}\n)*$/);
+  });
+
+  it.each([
+    ["there already", "node.jsonl", "it is there already; a recording is a file of its own"],
+    ["in a folder that does not exist", "no/node.jsonl", "there is no such folder"],
+    ["below a file", "node.jsonl/x", "there is no such folder"],
+  ])("refuses a file that is %s", async (_what, name, message) => {
+    await writeFile(join(folder, "node.jsonl"), "mine");
+    const file = join(folder, name);
+    const { code, err, out } = await run(["node", "--record", file]);
+    expect([code, out, err]).toEqual([2, "", `kad: --record ${file}: ${message}\n`]);
+    expect(await readFile(join(folder, "node.jsonl"), "utf8")).toBe("mine");
   });
 });
 
