@@ -19,11 +19,15 @@ import { pack, published, root } from "../src/tarballs.ts";
 const programs = allPrograms();
 const runnable = programs.filter(({ isRun }) => isRun);
 const consumers = ["sockets", "two-nodes"];
+/** What it prints here it is to print everywhere. */
+const sameTrace = "same-trace";
 const titles = [ownRuntime.title, ...downloads.map(titleOf)];
 
 let project: Project;
 let consumersChecked: Outcome;
 let pagesChecked: Outcome;
+let simulated: Outcome;
+let reported: Outcome;
 let runtimes: readonly (Runtime | MissingRuntime)[];
 
 beforeAll(async () => {
@@ -33,6 +37,8 @@ beforeAll(async () => {
   await writePrograms();
   consumersChecked = await project.compile("consumer", []);
   pagesChecked = await project.compile("pages", ["node"]);
+  simulated = await simulate(ownRuntime);
+  reported = await kadSim(ownRuntime);
   runtimes = [ownRuntime, ...(await downloading)];
 }, 300_000);
 
@@ -96,6 +102,20 @@ describe.each(titles)("on %s", (title) => {
     if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
   });
 
+  it.concurrent("the same traces and figures from the same seeds", { timeout: 60_000 }, async (context) => {
+    expect(simulated).toMatchObject({ status: 0, output: expect.stringMatching(/\ndone\n$/), errors: "" });
+    expect(await simulate(find(title, context))).toEqual(simulated);
+  });
+
+  it.concurrent("kad sim, with the same report", { timeout: 60_000 }, async (context) => {
+    expect(reported).toMatchObject({
+      status: 0,
+      output: expect.stringMatching(/^\{"event":"report",/),
+      errors: "",
+    });
+    expect(await kadSim(find(title, context))).toEqual(reported);
+  });
+
   it.concurrent("kad demo", { timeout: 60_000 }, async (context) => {
     const { command } = find(title, context);
     const words = ["demo", "package.json", "--exit", "--nodes", "8", "--processes", "1"];
@@ -148,7 +168,7 @@ async function writePrograms(): Promise<void> {
   const all = imports.map((_, at) => `package${at}`).join(", ");
   const every = `${imports.join("")}if ([${all}].every((one) => Object.keys(one).length > 0)) console.log("done");\n`;
   await project.write("consumer/every-package.ts", every);
-  for (const name of consumers) {
+  for (const name of [...consumers, sameTrace]) {
     const text = await readFile(join(root, "tools/packages/consumer", `${name}.ts`), "utf8");
     await project.write(`consumer/${name}.ts`, text);
   }
@@ -161,6 +181,16 @@ function nameOf({ page, line, language }: PageProgram): string {
 
 function fileOf(program: PageProgram): string {
   return join(project.folder, nameOf(program));
+}
+
+function simulate({ command }: Runtime): Promise<Outcome> {
+  return run([...command, join(project.folder, "consumer", `${sameTrace}.js`)], { cwd: project.folder });
+}
+
+function kadSim({ command }: Runtime): Promise<Outcome> {
+  const network = ["--nodes", "20", "--hours", "0.05", "--lookups", "20", "--records", "2", "--loss", "5%"];
+  const seeds = ["--seed", "7", "--seeds", "2", "--workers", "2", "--json"];
+  return run([...command, kadFile(), "sim", ...network, ...seeds], { cwd: project.folder });
 }
 
 function kadFile(): string {
