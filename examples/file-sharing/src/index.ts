@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Ends every process if one of them hangs. */
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(120_000);
 const children: ChildProcess[] = [];
 
 function start(program: string, ...options: string[]): ChildProcess {
