@@ -14,9 +14,9 @@ import type { FailureReason } from "./query-end.ts";
 
 /**
  * A seed that many join through at the same moment loses some of what they send, and there is nobody in its place. Sent
- * after 1, 3 and 7 s where nothing has been measured yet: all within the hard timeout.
+ * after 1, 2, 3 and 5 s where nothing has been measured yet: all within the hard timeout.
  */
-const seedRetries = 3;
+const seedRetries = 4;
 
 export class BootstrapQuery implements Query {
   readonly #walk: Lookup;

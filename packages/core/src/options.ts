@@ -179,7 +179,7 @@ export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.
   softTimeoutFirstMs: spec(1_000, "ms", 1, longestMs, "libtorrent short timeout"),
   softTimeoutJitterMs: spec(256, "ms", 0, longestMs, "adaptive-timeout"),
   hardTimeoutMs: spec(10_000, "ms", 1, longestMs, "rust-libp2p, discv5"),
-  retries: spec(1, "", 0, 8, "discv5"),
+  retries: spec(2, "", 0, 8, "(ours; discv5 1)"),
   nextAddressDelayMs: spec(250, "ms", 1, longestMs, "RFC 8305 §5"),
   queryTimeoutMs: spec(60_000, "ms", 1, longestMs, "rust-libp2p, sigp-discv5"),
   maxPeerHistories: spec(4_096, "", 16, 1_000_000, "(ours)"),

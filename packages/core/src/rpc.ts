@@ -55,6 +55,12 @@ export interface RpcOptions extends LinksOptions {
   readonly neighbours: RpcObserver;
 }
 
+/**
+ * Pauses of one soft timeout each, before they double. Loss is no sign of a crowd here, which the window is there for: so
+ * three sendings take no longer than two with a pause that doubles at once.
+ */
+const evenPauses = 2;
+
 /** That it comes due is all: the driver polls then. */
 class WindowTurns extends Timer {
   override readonly reason = "sendWindow";
@@ -398,7 +404,7 @@ export class Rpc implements RequestKeeper {
       request.nextAtMs = nowMs + nextAddressDelayMs;
     } else {
       const jitterMs = softTimeoutJitterMs === 0 ? 0 : attempt.high % softTimeoutJitterMs;
-      const backOff = 2 ** (sent - request.addresses.length);
+      const backOff = 2 ** Math.max(0, sent - request.addresses.length - evenPauses);
       request.nextAtMs =
         nowMs + this.#options.history.softTimeoutMs(attempt.address.key) * backOff + jitterMs;
     }

@@ -29,7 +29,7 @@ describe("seeds without ids", () => {
   it("are asked more often than others, for there is nobody in their place", () => {
     const bench = benchOf([seedOf("a")], 1);
     bench.asks();
-    expect(bench.asked.get("a")?.retries).toBe(3);
+    expect(bench.asked.get("a")?.retries).toBe(4);
     expect(bench.asked.get("1")?.retries).toBeUndefined();
   });
 

@@ -142,9 +142,9 @@ describe("liveness", () => {
     }
     expect(stage.node.table.size).toBe(0);
     const turns = stage.pass(60 * minute).filter(isPing);
-    // After 15 and 45 s and so on, then every 5 minutes; two each, and each is sent again once.
-    expect(turns.length).toBeGreaterThan(4 * 12);
-    expect(turns.length).toBeLessThan(4 * 20);
+    // After 15 and 45 s and so on, then every 5 minutes; two each, and each is sent three times.
+    expect(turns.length).toBeGreaterThan(6 * 12);
+    expect(turns.length).toBeLessThan(6 * 20);
     for (const peer of peers) stage.live.set(peer.path.remote.key, peer);
     stage.pass(5 * minute + 1);
     expect(stage.node.table.size).toBe(2);

@@ -288,6 +288,7 @@ describe("a contact that asks from another address", () => {
     expect(pings.map(({ transmit }) => transmit.path.remote.key)).toEqual([
       peer.path.remote.key,
       peer.path.remote.key,
+      peer.path.remote.key,
       moved.path.remote.key,
     ]);
     expect(stage.node.table.get(peer.id)).toMatchObject({ contact: contactOf(moved), incomingOnly: true });

@@ -40,7 +40,7 @@ const quietLimits: Partial<NodeLimits> = {
   softTimeoutJitterMs: 0,
   hardTimeoutMs: 10_000,
   nextAddressDelayMs: 250,
-  retries: 1,
+  retries: 2,
 };
 
 export function addressOn(key: string, link: number): Address {

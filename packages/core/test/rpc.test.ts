@@ -121,6 +121,7 @@ describe("a request that is not answered", () => {
     expect(bench.rpc.retransmissions).toBe(1);
     bench.pass(1_999);
     expect(bench.takeTold()).toEqual([]);
+    expect(timesOf(bench).slice(2)).toEqual([[2_000, "a"]]);
     bench.pass(1);
     expect(bench.takeTold()).toEqual(["silent a", "overdue a"]);
     expect(bench.rpc.inFlight).toBe(0);
@@ -130,6 +131,16 @@ describe("a request that is not answered", () => {
     expect(bench.takeTold()).toEqual(["timedOut a", "noAnswer a"]);
     expect(bench.isIdle()).toBe(true);
     expect(bench.rpc.requestsSent).toBe(1);
+  });
+
+  it("is sent at even pauses twice again, and then at ever longer ones", () => {
+    const bench = new RpcBench({ limits: { retries: 4 } });
+    bench.ask("a");
+    bench.pass(8_999);
+    expect(timesOf(bench).map(([atMs]) => atMs)).toEqual([0, 1_000, 2_000, 3_000, 5_000]);
+    expect(bench.takeTold()).toEqual(["slow a"]);
+    bench.pass(1);
+    expect(bench.takeTold()).toEqual(["silent a", "overdue a"]);
   });
 
   it("is overdue at its first soft timeout where nothing is sent again", () => {
