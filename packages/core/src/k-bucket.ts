@@ -52,12 +52,19 @@ export class KBucket {
     return this.#replacements;
   }
 
-  /** Why a newcomer may not come in even if there is room; `undefined`: it may. */
-  refusal(contact: Pick<Contact, "addresses">, incomingOnly: boolean): ContactRefusal | undefined {
+  /**
+   * Why a newcomer may not come in even if there is room; `undefined`: it may.
+   * @param maxIncoming of those that came to us unasked
+   */
+  refusal(
+    contact: Pick<Contact, "addresses">,
+    incomingOnly: boolean,
+    maxIncoming: number,
+  ): ContactRefusal | undefined {
     const groups = this.#subnets.groupsOf(contact);
     if (!this.#subnets.fits(groups)) return "subnetInTable";
     if (!this.#fits(groups)) return "subnetInBucket";
-    if (incomingOnly && this.#incoming >= this.#limits.maxIncomingPerBucket) return "incomingInBucket";
+    if (incomingOnly && this.#incoming >= maxIncoming) return "incomingInBucket";
     return undefined;
   }
 
@@ -170,13 +177,13 @@ export class KBucket {
    * The freshest replacement that the limits allow, once `leaving` (an entry of the bucket) is gone. Only contacts that
    * have answered wait there, so it may enter without another question.
    */
-  fittingReplacement(leaving: number): number | undefined {
+  fittingReplacement(leaving: number, maxIncoming: number): number | undefined {
     const replacements = this.#replacements;
     if (replacements.length === 0) return undefined;
     const incoming = this.#incoming - (this.entries.isIncomingOnly(leaving) ? 1 : 0);
     const present = this.#subnets.groupsOf(this.entries.contactAt(leaving));
     for (let i = replacements.length - 1; i >= 0; i--) {
-      if (replacements.isIncomingOnly(i) && incoming >= this.#limits.maxIncomingPerBucket) continue;
+      if (replacements.isIncomingOnly(i) && incoming >= maxIncoming) continue;
       const groups = this.#subnets.groupsOf(replacements.contactAt(i));
       if (this.#fits(groups, present) && this.#subnets.fits(groups, present)) return i;
     }

@@ -12,7 +12,7 @@ export interface NodeLimits {
   readonly bucketSize: number;
   /** Contacts that wait for a place in each full bucket. */
   readonly replacementCacheSize: number;
-  /** Contacts in a bucket that asked us first and that no walk of ours has reached. */
+  /** Contacts in a bucket that asked us first and that no walk of ours has reached; any number in our own neighbourhood. */
   readonly maxIncomingPerBucket: number;
   /** Contacts of one subnet (/24, /64, domain) in a bucket. */
   readonly maxPerSubnetInBucket: number;

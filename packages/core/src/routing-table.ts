@@ -87,6 +87,9 @@ export interface ReadonlyRoutingTable {
   buckets(): BucketSummary[];
 }
 
+/** With so many buckets the last two are a quarter of all ids, or less. */
+const leastBuckets = 4;
+
 const inserted: InsertOutcome = Object.freeze({ type: "inserted" });
 const updated: InsertOutcome = Object.freeze({ type: "updated" });
 const cached: InsertOutcome = Object.freeze({ type: "cached" });
@@ -177,7 +180,9 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const index = bucket.entries.indexOf(id);
     if (index === undefined) return stopWaiting(bucket, id);
     const failures = bucket.entries.onFailed(index);
-    const isReplaceable = bucket.endProbe(nowMs, index) && bucket.fittingReplacement(index) !== undefined;
+    const isReplaceable =
+      bucket.endProbe(nowMs, index) &&
+      bucket.fittingReplacement(index, this.#maxIncoming(bucket)) !== undefined;
     return isReplaceable || failures >= this.#limits.maxFailures ? this.#drop(bucket, index) : kept;
   }
 
@@ -201,7 +206,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const before = bucket.entries.entryAt(index);
     bucket.remove(index);
     this.#size--;
-    const reason = bucket.refusal(contact, true);
+    const reason = bucket.refusal(contact, true, this.#maxIncoming(bucket));
     if (reason === undefined)
       return this.#place({ ...before, contact, lastSeenMs: nowMs, failures: 0, incomingOnly: true });
     bucket.insert(before);
@@ -231,7 +236,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const bucket = this.#bucketOf(id);
     if (bucket.full && !this.#canSplitFor(bucket, id)) return false;
     if (bucket.entries.indexOf(id) !== undefined) return false;
-    return bucket.refusal({ addresses: [address] }, true) === undefined;
+    return bucket.refusal({ addresses: [address] }, true, this.#maxIncoming(bucket)) === undefined;
   }
 
   /** Splitting helps where two contacts share prefixes of different length with us: never but in the last bucket. */
@@ -309,6 +314,17 @@ export class RoutingTable implements ReadonlyRoutingTable {
     return commonPrefixLength(this.#self, id) >= this.#buckets.length - 2;
   }
 
+  /**
+   * How many of a bucket may be there only because they came to us: in our own neighbourhood all of them, since a walk toward
+   * our own id would reach them anyway (decision 40). While the table is small, nearly everybody would be a neighbour.
+   */
+  #maxIncoming(bucket: KBucket): number {
+    const buckets = this.#buckets;
+    const isNear = bucket === buckets.at(-1) || bucket === buckets.at(-2);
+    const isExempt = isNear && buckets.length >= leastBuckets;
+    return isExempt ? Number.POSITIVE_INFINITY : this.#limits.maxIncomingPerBucket;
+  }
+
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
   stalest(sinceMs: InstantMs, count: number): Contact[] {
     return this.#leastRecent(count, (entries, index) => entries.lastSeenMsAt(index) <= sinceMs);
@@ -344,7 +360,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const waiting = replacements.indexOf(contact.id);
     if (waiting === undefined) {
       const incomingOnly = origin === "incoming";
-      const reason = bucket.refusal(contact, incomingOnly);
+      const reason = bucket.refusal(contact, incomingOnly, this.#maxIncoming(bucket));
       if (reason !== undefined) return refused(reason);
       return this.#place({ contact, lastSeenMs: nowMs, failures: 0, incomingOnly, addedAtMs: nowMs });
     }
@@ -353,7 +369,8 @@ export class RoutingTable implements ReadonlyRoutingTable {
     const merged = mergeAddresses(contact, before.contact);
     const entry: TableEntry = { ...before, contact: merged, lastSeenMs: nowMs, incomingOnly };
     bucket.removeReplacement(waiting);
-    if (bucket.refusal(merged, incomingOnly) === undefined) return this.#place(entry);
+    if (bucket.refusal(merged, incomingOnly, this.#maxIncoming(bucket)) === undefined)
+      return this.#place(entry);
     bucket.addReplacement(entry);
     return cached;
   }
@@ -390,7 +407,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
   }
 
   #drop(bucket: KBucket, index: number): FailOutcome {
-    const replacement = bucket.fittingReplacement(index);
+    const replacement = bucket.fittingReplacement(index, this.#maxIncoming(bucket));
     bucket.remove(index);
     if (replacement === undefined) {
       this.#size--;

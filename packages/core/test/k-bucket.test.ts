@@ -130,6 +130,6 @@ describe("KBucket", () => {
       entryAt(6, 6, { incoming: true }),
     ];
     for (const entry of waiting) bucket.addReplacement(entry);
-    expect([2, 0, 1].map((leaving) => bucket.fittingReplacement(leaving))).toEqual([0, 1, 2]);
+    expect([2, 0, 1].map((leaving) => bucket.fittingReplacement(leaving, 1))).toEqual([0, 1, 2]);
   });
 });

@@ -261,6 +261,19 @@ describe("contacts that only asked us", () => {
     expect(table.onAnswered(3, tinyContact(0x90), "walk")).toEqual({ type: "inserted" });
   });
 
+  it("are all welcome in our own neighbourhood, once the table has four buckets", () => {
+    const table = tableOf(limits);
+    for (const bits of [0x80, 0x90, 0x40, 0x50, 0x20, 0x30]) table.onAnswered(1, tinyContact(bits), "walk");
+    const ask = (bits: number): string => table.onAnswered(2, tinyContact(bits), "incoming").type;
+    expect(table.bucketCount).toBe(3);
+    expect([0x10, 0x11].map(ask)).toEqual(["inserted", "refused"]);
+    table.onAnswered(3, tinyContact(0x12), "walk");
+    expect(table.bucketCount).toBe(4);
+    // Buckets 2 (0x20 to 0x3f) and 3 (below 0x20) are the neighbourhood now, and split on; bucket 1 is far.
+    expect([0x11, 0x13, 0x08, 0x09].map(ask)).toEqual(["inserted", "cached", "inserted", "inserted"]);
+    expect([0x41, 0x42].map(ask)).toEqual(["inserted", "refused"]);
+  });
+
   it("are ordinary ones from the first answer to a walk on", () => {
     const table = tableOf(limits);
     table.onAnswered(1, tinyContact(0x80), "incoming");
@@ -608,7 +621,8 @@ class PlainTable {
     if (crowded(others, this.limits.maxPerSubnetInTable)) return "subnetInTable";
     if (crowded(near, this.limits.maxPerSubnetInBucket)) return "subnetInBucket";
     const incoming = near.filter(({ incomingOnly }) => incomingOnly).length;
-    return entry.incomingOnly && incoming >= this.limits.maxIncomingPerBucket
+    const isNear = this.bucketCount >= 4 && this.bucket(entry.bits) >= this.bucketCount - 2;
+    return entry.incomingOnly && !isNear && incoming >= this.limits.maxIncomingPerBucket
       ? "incomingInBucket"
       : undefined;
   }

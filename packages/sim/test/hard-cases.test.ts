@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rogueHost, type SimHost } from "../src/index.ts";
+import { rogueHost, runExperiment, type SimHost } from "../src/index.ts";
 import { finish, foundOf, minuteMs, network, progressOf, store, whole } from "./scenario.ts";
 
 const { KAD_NIGHTLY }: { readonly KAD_NIGHTLY?: string } = process.env;
@@ -37,6 +37,14 @@ describe("a partition that heals", () => {
     heal();
     simulation.runFor(10 * minuteMs);
     expect(progressOf(scenario)).toMatchObject(whole);
+  });
+});
+
+describe("a network that grows, one node after the other", () => {
+  it("leaves no gaps where nodes know only who came to them: seed 7, 300 nodes", () => {
+    const { phases } = runExperiment({ seed: 7, nodes: 300, hours: 0, lookups: 0 });
+    // 0.93 when half of a bucket was the most for those who came unasked, near us too (decision 40).
+    expect(phases[0]?.tables.neighbours).toBeGreaterThan(0.97);
   });
 });
 
