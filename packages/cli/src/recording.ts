@@ -1,7 +1,7 @@
 /** What a node does, written to a file as it happens: `kad node --record FILE`, played again by `kad sim --replay FILE`. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import type { CreateNodeOptions } from "@kad/dht";
-import { oneLine, WrongUsage } from "./failure.ts";
+import { oneLine } from "./failure.ts";
+import { LineFile } from "./line-file.ts";
 import { version } from "./version.ts";
 
 export interface Recording {
@@ -12,11 +12,8 @@ export interface Recording {
   close(): void;
 }
 
-/** Lines wait until there are so many characters, or for so long. */
-const bufferedCharacters = 65_536;
+/** What was written last is on the disk after so long. */
 const flushMs = 500;
-/** What it holds is nobody else's business. */
-const ownerOnly = 0o600;
 
 /**
  * Makes the file, which must not exist.
@@ -25,7 +22,7 @@ const ownerOnly = 0o600;
  */
 export async function openRecording(file: string, onTrouble: (error: Error) => void): Promise<Recording> {
   const { CallLog, recordedNode } = await import("@kad/sim");
-  const sink = new FileSink(file);
+  const sink = LineFile.create(file, "--record");
   const log = new CallLog({
     sink: (line) => sink.write(line),
     about: `kad ${version()}, Node ${process.versions.node}, ${process.platform}`,
@@ -50,57 +47,4 @@ export async function openRecording(file: string, onTrouble: (error: Error) => v
       sink.close();
     },
   };
-}
-
-/** Writes where it stands, in large pieces: so lines cannot pile up before a slow disk. */
-class FileSink {
-  readonly #descriptor: number;
-  #waiting = "";
-  /** What the disk has said. Nothing is written after it. */
-  failure: Error | undefined;
-
-  constructor(file: string) {
-    this.#descriptor = create(file);
-  }
-
-  write(line: string): void {
-    this.#waiting += `${line}\n`;
-    if (this.#waiting.length >= bufferedCharacters) this.flush();
-    if (this.failure !== undefined) throw this.failure;
-  }
-
-  flush(): void {
-    if (this.failure !== undefined || this.#waiting === "") return;
-    try {
-      writeAll(this.#descriptor, new TextEncoder().encode(this.#waiting));
-    } catch (error) {
-      this.failure = error as Error;
-    }
-    this.#waiting = "";
-  }
-
-  close(): void {
-    closeSync(this.#descriptor);
-  }
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  EEXIST: "it is there already; a recording is a file of its own",
-  ENOENT: "there is no such folder",
-  ENOTDIR: "there is no such folder",
-  EISDIR: "this is a folder, not a file",
-  EACCES: "the system does not let us write there",
-};
-
-function create(file: string): number {
-  try {
-    return openSync(file, "wx", ownerOnly);
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new WrongUsage(`--record ${oneLine(file)}: ${reasons[code] ?? oneLine(message)}`, { cause: error });
-  }
 }

@@ -150,6 +150,17 @@ export const sim: Command = defineCommand({
       summary: "Play the recording of a node again, and say whether it does the same; with --json alone",
       parse: (text: string) => text,
     },
+    trial: {
+      value: "SEED",
+      summary:
+        "Run one of the trials that our tests are made of: a network whose faults are drawn from this seed, under all checkers",
+      parse: count(0, Number.MAX_SAFE_INTEGER),
+    },
+    trace: {
+      value: "FILE",
+      summary: "Of --trial: write a line for each event to this file, which must not exist",
+      parse: (text: string) => text,
+    },
     json,
   },
   examples: [
@@ -170,20 +181,25 @@ export const sim: Command = defineCommand({
       does: "eight networks, four at a time",
     },
     {
+      line: "kad sim --trial 42 --trace trial-42.txt",
+      does: "a network that suffers all that is drawn from 42, and every event of it",
+    },
+    {
       line: "kad sim --plot charts --nodes 3000",
       does: "hops by size, success by loss and by churn, as SVG",
     },
   ],
   async run({ options, io }) {
     const { seed = defaultSeed, seeds, workers = 1, plot, replay, json: isJson } = options;
+    const { trial, trace } = options;
+    if (trial !== undefined) {
+      refuseOthers("trial", "is a run of its own", options, ["trace", "json"]);
+      const { playTrial } = await import("../sim/trial.ts");
+      return await playTrial({ seed: trial, trace, isJson }, io);
+    }
+    if (trace !== undefined) throw new WrongUsage("--trace: only a --trial is traced");
     if (replay !== undefined) {
-      const others = Object.entries(options).filter(
-        ([name, value]) => isGiven(value) && name !== "replay" && name !== "json",
-      );
-      const [other] = others;
-      if (other !== undefined) {
-        throw new WrongUsage(`--replay plays one node again, and takes no --${other[0]}; --json is allowed`);
-      }
+      refuseOthers("replay", "plays one node again", options, ["json"]);
       const { replayFile } = await import("../sim/replay.ts");
       return await replayFile(replay, isJson, io);
     }
@@ -200,6 +216,22 @@ export const sim: Command = defineCommand({
     return exitCode.ok;
   },
 });
+
+/** @throws WrongUsage */
+function refuseOthers(
+  name: string,
+  what: string,
+  options: Readonly<Record<string, unknown>>,
+  allowed: readonly string[],
+): void {
+  const others = Object.keys(options).filter((one) => one !== name && isGiven(options[one]));
+  const other = others.find((one) => !allowed.includes(one));
+  if (other === undefined) return;
+  const list = allowed.map((one) => `--${one}`).join(" and ");
+  throw new WrongUsage(
+    `--${name} ${what}, and takes no --${other}; ${list} ${allowed.length > 1 ? "are" : "is"} allowed`,
+  );
+}
 
 function isGiven(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;

@@ -58,7 +58,7 @@ class ExperimentThread {
   readonly #worker: Worker;
 
   constructor(mostNodes: number, kad: readonly string[]) {
-    this.#worker = newWorker({
+    this.#worker = newWorker("experiment-worker", {
       execArgv: kad.slice(1, -1), // slice: a list of strings
       resourceLimits: {
         maxYoungGenerationSizeMb: nurseryMb,
@@ -91,12 +91,12 @@ class ExperimentThread {
 }
 
 /**
- * Of the file beside this one that has the same ending. Where that is a source, the thread does not inherit what the process
+ * Of the file of this name beside this one that has the same ending. Where that is a source, the thread does not inherit what the process
  * reads sources with (on Node 20), and asks for it itself.
  */
-function newWorker(options: WorkerOptions): Worker {
+export function newWorker(name: string, options: WorkerOptions): Worker {
   const isSource = import.meta.url.endsWith(".ts");
-  const file = new URL(`./experiment-worker.${isSource ? "ts" : "js"}`, import.meta.url);
+  const file = new URL(`./${name}.${isSource ? "ts" : "js"}`, import.meta.url);
   if (!isSource) return new Worker(file, options);
   const code = `import("tsx/esm/api").then(({ register }) => { register(); return import("${file.href}"); })`;
   return new Worker(code, { ...options, eval: true });

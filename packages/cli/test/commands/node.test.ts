@@ -272,7 +272,7 @@ describe("kad node --record", () => {
   });
 
   it.each([
-    ["there already", "node.jsonl", "it is there already; a recording is a file of its own"],
+    ["there already", "node.jsonl", "it is there already; it is to be a new file"],
     ["in a folder that does not exist", "no/node.jsonl", "there is no such folder"],
     ["below a file", "node.jsonl/x", "there is no such folder"],
   ])("refuses a file that is %s", async (_what, name, message) => {

@@ -185,6 +185,12 @@ describe("kad sim", () => {
     [["--kill", "0.5", "--partition", "1m"], "--kill and --partition: allowed is one of them"],
     [["--plot", "x", "--seeds", "2"], "--plot and --seeds: allowed is one of them"],
     [["--replay", "x", "--loss", "0.1"], "--replay plays one node again, and takes no --loss"],
+    [
+      ["--trial", "1", "--seed", "2"],
+      "--trial is a run of its own, and takes no --seed; --trace and --json are allowed",
+    ],
+    [["--trace", "x"], "--trace: only a --trial is traced"],
+    [["--trial", "1", "--trace", "/does/not/exist"], "--trace /does/not/exist: there is no such folder"],
     [["--seed", "9007199254740991", "--seeds", "2"], "--seeds: 2 from 9007199254740991 on"],
     [["--replay", "/does/not/exist"], "/does/not/exist: there is no such file"],
   ])("says what is wrong with %j", async (argv, message) => {
@@ -217,6 +223,29 @@ async function recordingFile(name: string, change = (lines: string[]): string[] 
   await writeFile(file, `${change(lines).join("\n")}\n`);
   return file;
 }
+
+describe("kad sim --trial", () => {
+  it("runs a network under faults drawn from the seed, and traces it", async () => {
+    const file = join(folder, "trace.txt");
+    const { code, out, err } = await run(["sim", "--trial", "12", "--trace", file]);
+    expect([code, err]).toEqual([0, ""]);
+    const [, hash = ""] =
+      /^trial 12: no rule was broken.*\nfaults: .*, trace ([0-9a-f]{16})\n/s.exec(out) ?? [];
+    const trace = await readFile(file, "utf8");
+    expect(trace).toMatch(/^kad-sim trace 1, seed 12\n.*\n[\d.]+ - end \d+\n$/s);
+    const { events } = await run(["sim", "--trial", "12", "--json"]);
+    expect(events).toMatchObject([
+      { event: "trial", seed: 12, passed: true, trace: hash, progress: { found: 5 } },
+    ]);
+  });
+
+  it("ends at once when it is told to", async () => {
+    const { io, code } = begin(["sim", "--trial", "12"]);
+    io.abort();
+    expect(await code).toBe(130);
+    expect(io.out).toBe("");
+  });
+});
 
 describe("kad sim --replay", () => {
   it("plays a recording again, and says that the node did the same", async () => {
