@@ -1,4 +1,4 @@
-/** `npm run bench -- [name ...] [--quick] [--json] [--markdown] [--rounds N]` */
+/** `npm run bench -- [name ...] [--quick] [--json] [--markdown] [--rounds N] [--only TEXT]` */
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.ts";
 
@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly output: "tables" | "json" | "markdown";
   /** Instead of what each benchmark has by itself. */
   readonly rounds: number | undefined;
+  /** Contestants whose parameters have this in them; `undefined`: all. */
+  readonly only: string | undefined;
 }
 
 /** `undefined`, after a word to `complain`, for what cannot be understood. */
@@ -26,6 +28,7 @@ export function parseOptions(
         json: { type: "boolean", default: false },
         markdown: { type: "boolean", default: false },
         rounds: { type: "string" },
+        only: { type: "string" },
       },
     });
     const unknown = positionals.find((name) => !all.some((benchmark) => benchmark.name === name));
@@ -34,11 +37,14 @@ export function parseOptions(
     if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100)) {
       throw new Error(`--rounds ${values.rounds}; allowed are 1 to 100`);
     }
+    if (values.only !== undefined && values.markdown)
+      throw new Error("--only with --markdown: the document has whole benchmarks");
     return {
       benchmarks: positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name)),
       quick: values.quick,
       output: values.json ? "json" : values.markdown ? "markdown" : "tables",
       rounds,
+      only: values.only,
     };
   } catch (error) {
     complain(`${(error as Error).message}\n${usage(all)}`);
@@ -47,6 +53,6 @@ export function parseOptions(
 }
 
 function usage(all: readonly Benchmark[]): string {
-  return `npm run bench -- [name ...] [--quick] [--json | --markdown] [--rounds N]
+  return `npm run bench -- [name ...] [--quick] [--json | --markdown] [--rounds N] [--only TEXT]
 names: ${all.map(({ name }) => name).join(" ")}; all of them by default`;
 }

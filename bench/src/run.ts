@@ -1,6 +1,6 @@
 /** Runs benchmarks in rounds, each contestant in turn, and prints what came of it. */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Benchmark, Row } from "./benchmark.ts";
+import type { Benchmark, Parameters, Row } from "./benchmark.ts";
 import { benchmarks } from "./benchmarks/benchmarks.ts";
 import { replaceSection } from "./document.ts";
 import { describeHost, type HostDescription, loadAverage } from "./host.ts";
@@ -43,16 +43,19 @@ async function main(): Promise<void> {
   if (outcomes.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 }
 
-async function run(benchmark: Benchmark, { quick, rounds: given }: BenchOptions): Promise<Outcome> {
+async function run(benchmark: Benchmark, options: BenchOptions): Promise<Outcome> {
+  const { quick, rounds: given, only } = options;
   const rounds = given ?? benchmark.rounds({ quick });
-  const contestants = benchmark.contestants({ quick });
+  const contestants = benchmark
+    .contestants({ quick })
+    .filter((parameters) => only === undefined || nameOf(parameters).includes(only));
   const rows: Row[] = [];
   const failures: string[] = [];
   const startMs = performance.now();
   const loadBefore = loadAverage();
   for (let round = 1; round <= rounds; round++) {
     for (const parameters of contestants) {
-      progress(`${benchmark.name} ${round}/${rounds} ${Object.values(parameters).join(" ")}`);
+      progress(`${benchmark.name} ${round}/${rounds} ${nameOf(parameters)}`);
       try {
         rows.push(...(await runJob({ benchmark: benchmark.name, parameters })));
       } catch (error) {
@@ -66,10 +69,23 @@ async function run(benchmark: Benchmark, { quick, rounds: given }: BenchOptions)
     rounds,
     seconds: (performance.now() - startMs) / 1_000,
     load: [loadBefore, loadAverage()],
-    command: `npm run bench -- ${benchmark.name}${quick ? " --quick" : ""}${given === undefined ? "" : ` --rounds ${given}`}`,
+    command: commandOf(benchmark, options),
     tables: tablesOf(rows),
     failures,
   };
+}
+
+/** What `--only` looks into. */
+function nameOf(parameters: Parameters): string {
+  return Object.values(parameters).join(" ");
+}
+
+function commandOf({ name }: Benchmark, { quick, rounds, only }: BenchOptions): string {
+  const words = ["npm run bench --", name];
+  if (quick) words.push("--quick");
+  if (rounds !== undefined) words.push(`--rounds ${rounds}`);
+  if (only !== undefined) words.push(`--only ${JSON.stringify(only)}`);
+  return words.join(" ");
 }
 
 function section({ benchmark, rounds, seconds, load, command, tables, failures }: Outcome): string {

@@ -9,20 +9,28 @@ describe("the command line", () => {
       quick: false,
       output: "tables",
       rounds: undefined,
+      only: undefined,
     });
   });
 
   it("takes names, in the order of the benchmarks", () => {
-    const options = parseOptions(["codec", "table", "--quick", "--json", "--rounds", "2"], benchmarks, fail);
+    const options = parseOptions(
+      ["codec", "table", "--quick", "--json", "--rounds", "2", "--only", "kad"],
+      benchmarks,
+      fail,
+    );
     expect(options?.benchmarks.map(({ name }) => name)).toEqual(["table", "codec"]);
-    expect(options).toMatchObject({ quick: true, output: "json", rounds: 2 });
+    expect(options).toMatchObject({ quick: true, output: "json", rounds: 2, only: "kad" });
   });
 
-  it.each([["tables"], ["--fast"], ["--rounds", "0"], ["--rounds", "many"]])("refuses %s %s", (...args) => {
-    const said: string[] = [];
-    expect(parseOptions(args, benchmarks, (text) => said.push(text))).toBeUndefined();
-    expect(said.join()).toContain("npm run bench");
-  });
+  it.each([["tables"], ["--fast"], ["--rounds", "0"], ["--rounds", "many"], ["--markdown", "--only", "kad"]])(
+    "refuses %s %s",
+    (...args) => {
+      const said: string[] = [];
+      expect(parseOptions(args, benchmarks, (text) => said.push(text))).toBeUndefined();
+      expect(said.join()).toContain("npm run bench");
+    },
+  );
 });
 
 function fail(text: string): never {

@@ -1,12 +1,12 @@
 /** How many requests of others one node answers for each second of CPU time, in each loop, and what that costs beside a bare echo. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { UnavailableError } from "@kad/native";
 import { posixUdp } from "@kad/transport-udp/posix";
 import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
+import { ratiosInTurn } from "../serve/in-turn.ts";
+import { LoadProcess, warmAnswers, warmStepMs } from "../serve/load-process.ts";
 import { type Kind, requests } from "../serve/requests.ts";
 import { coreAlone, echo, node, type Server, type Way } from "../serve/servers.ts";
+import { percentile } from "../statistics.ts";
 import { Stopwatch } from "../stopwatch.ts";
 
 const ways: readonly Way[] = [
@@ -31,11 +31,13 @@ const columns: readonly Column[] = [
   { value: "perWait", heading: "in one turn", digits: 0, show: "median" },
 ];
 
-/** Until the compiler has seen enough: answers, or calls of core alone. */
-const warmAnswers = 60_000;
-const warmStepMs = 100;
-/** The load is stopped when it is not needed any more. */
-const loadMs = 60_000;
+const overColumns: readonly Column[] = [
+  { value: "ping", heading: "pings, % more CPU time", digits: 1 },
+  { value: "find", heading: "finds, % more CPU time", digits: 1 },
+];
+
+const overByHand = "over the same by hand";
+const turnMs = 100;
 
 export const serveBenchmark: Benchmark = {
   name: "serve",
@@ -44,7 +46,8 @@ export const serveBenchmark: Benchmark = {
 measured: pings (43 bytes there and back) and finds (400 bytes there, 845 back with 20 contacts). CPU time of the process with the node, so
 answers per CPU second are what one core can do. *Echo*: the same calls and lengths without a node. *By hand*: the machine and the
 transport alone, called by forty lines. *Core alone*: the node without any socket. *Idle*: a node that is alone in its network; a turn is one
-look at what there is to do, and where the program waits by itself one or two of a round are the measuring's own.`,
+look at what there is to do, and where the program waits by itself one or two of a round are the measuring's own. *Over the same by hand*: two nodes, in
+processes of their own, serve in turn for a tenth of a second each; the median of 24 such pairs.`,
   rounds: ({ quick }) => (quick ? 1 : 5),
   contestants: ({ quick }) => {
     const forMs = quick ? 300 : 1_500;
@@ -62,13 +65,16 @@ look at what there is to do, and where the program waits by itself one or two of
         { what: "core", on: "memory", kind, forMs },
       ])
       .concat(
+        (["posix, epoll", "posix, libuv"] as const)
+          .filter(() => native)
+          .map((on) => ({ what: overByHand, on, kind: "both", forMs: quick ? 2 * turnMs : 24 * turnMs })),
         (["dgram", "posix, epoll", "posix, libuv"] as const)
           .filter(() => native)
           .map((on) => ({ what: "idle", on, kind: "ping", forMs: quick ? 1_000 : 10_000 })),
       );
   },
   measure,
-  columns: (table) => (table === "idle" ? idleColumns : columns),
+  columns: (table) => (table === "idle" ? idleColumns : table === overByHand ? overColumns : columns),
 };
 
 /** The load needs batches of system calls. */
@@ -93,6 +99,8 @@ async function measure(parameters: Parameters): Promise<readonly Row[]> {
   if (what === "core") return [{ table, row: "@kad/core alone", values: measureCore(kind, forMs) }];
   if (what === "idle")
     return [{ table: "idle", row: `node, ${on}`, values: await measureIdle(on as Way, forMs) }];
+  if (what === overByHand)
+    return [{ table: what, row: `node, ${on}`, values: await measureOver(on as Way, forMs) }];
   const server = what === "echo" ? await echo(on as "dgram", kind) : await node(on as Way);
   const values = await measureServer(server, kind, forMs);
   await server.close();
@@ -109,24 +117,24 @@ function measureCore(kind: Kind, forMs: number): Row["values"] {
 }
 
 async function measureServer(server: Server, kind: Kind, forMs: number): Promise<Row["values"]> {
-  const program = fileURLToPath(new URL("../serve/load.js", import.meta.url));
-  const args = [program, String(server.port), kind, String(loadMs)];
-  const load = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(load, "close");
-  try {
-    const before = server.answered();
-    while (server.answered() - before < warmAnswers) await server.run(warmStepMs);
-    const [first, firstWaits] = [server.answered(), server.waits?.() ?? 0];
-    const watch = new Stopwatch();
-    await server.run(forMs);
-    const { cpuMs, wallMs } = watch.read();
-    const answered = server.answered() - first;
-    const waits = (server.waits?.() ?? 0) - firstWaits;
-    return figures(answered, cpuMs, wallMs, waits > 0 ? answered / waits : undefined);
-  } finally {
-    load.kill();
-    await ended;
-  }
+  const load = await LoadProcess.start(server, kind);
+  const [first, firstWaits] = [server.answered(), server.waits?.() ?? 0];
+  const watch = new Stopwatch();
+  await server.run(forMs);
+  const { cpuMs, wallMs } = watch.read();
+  const answered = server.answered() - first;
+  const waits = (server.waits?.() ?? 0) - firstWaits;
+  await load.end();
+  return figures(answered, cpuMs, wallMs, waits > 0 ? answered / waits : undefined);
+}
+
+/** What an adapter adds to an answer: the median of its turns. */
+async function measureOver(way: Way, forMs: number): Promise<Row["values"]> {
+  const percent = async (kind: Kind): Promise<number> => {
+    const ratios = await ratiosInTurn(way, "posix by hand", { kind, turns: forMs / turnMs, forMs: turnMs });
+    return 100 * ((percentile(ratios, 50) as number) - 1);
+  };
+  return { ping: await percent("ping"), find: await percent("find") };
 }
 
 /** A node that is alone in its network: what it does by itself, and what its loop does beside. */
