@@ -42,10 +42,14 @@ export interface ConnectionsOptions {
    * when a stall would be over.
    */
   readonly drainCheckMs?: number;
+  /** What is gathered for `flush` leaves before, once it is so many bytes. Default: 64 KiB. */
+  readonly maxGatheredBytes?: number;
 }
 
 /** With all queues full, the connection that has taken nothing for longest is closed, but not before this. */
 const evictStalledMs = 1_000;
+/** As much as one read brings: more has left the processor's caches by the time it is written. */
+const defaultGatheredBytes = 65_536;
 
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -63,6 +67,9 @@ export class Connections {
   readonly #partials = new PartialMessages();
   readonly #backlog = new Backlog();
   readonly #dirty: Connection[] = [];
+  /** Sent since the last flush, whatever has left since. */
+  #gatheredBytes = 0;
+  readonly #maxGatheredBytes: number;
   readonly #fullKinds = new Set<AddressKind>();
   /** The one that was sent to last, while it serves its address. */
   #last: Connection | undefined;
@@ -74,6 +81,7 @@ export class Connections {
     this.#limits = options.limits;
     this.#deadlines = new ConnectionDeadlines(options.limits, options.drainCheckMs);
     this.#backOff = new DialBackOff(options.limits);
+    this.#maxGatheredBytes = options.maxGatheredBytes ?? defaultGatheredBytes;
   }
 
   /** Before anything else. */
@@ -106,17 +114,9 @@ export class Connections {
     return this.#enqueue(nowMs, connection, tag, bytes);
   }
 
-  /** The end of a pump: what was sent in it leaves. */
+  /** The end of a pump: what was sent in it leaves, unless it was so much that it has left before. */
   flush(nowMs: InstantMs): void {
-    const dirty = this.#dirty;
-    for (let i = 0; i < dirty.length; i++) {
-      const connection = dirty[i] as Connection;
-      connection.isDirty = false;
-      if (connection.state !== "open") continue;
-      connection.socket.flush();
-      this.#account(nowMs, connection);
-    }
-    dirty.length = 0;
+    this.#flushDirty(nowMs);
     this.#reopenFlow();
   }
 
@@ -276,7 +276,22 @@ export class Connections {
       connection.messageAtMs = nowMs;
       this.#dirty.push(connection);
     }
+    this.#gatheredBytes += length;
+    if (this.#gatheredBytes >= this.#maxGatheredBytes) this.#flushDirty(nowMs);
     return "sent";
+  }
+
+  #flushDirty(nowMs: InstantMs): void {
+    const dirty = this.#dirty;
+    for (let i = 0; i < dirty.length; i++) {
+      const connection = dirty[i] as Connection;
+      connection.isDirty = false;
+      if (connection.state !== "open") continue;
+      connection.socket.flush();
+      this.#account(nowMs, connection);
+    }
+    dirty.length = 0;
+    this.#gatheredBytes = 0;
   }
 
   /** A layer above ends the connection, perhaps with a last word. It knows, so nobody is told that it is gone. */
