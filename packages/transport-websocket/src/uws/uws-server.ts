@@ -7,7 +7,8 @@ import { dialableAddresses, forwardedHost, isAllowedOrigin, remoteAddress } from
 import { pathOf } from "../options.ts";
 import type { WebSocketListener, WebSocketOwner } from "../web-socket-transport.ts";
 import type { Uws, UwsApp, UwsBehavior } from "./load-uws.ts";
-import { Outbox, UwsSocket } from "./uws-socket.ts";
+import { Outbox } from "./outbox.ts";
+import { UwsSocket } from "./uws-socket.ts";
 
 /** Everything that waits is counted by `Connections`; this must only never be in its way. */
 const maxBackpressure = 2 ** 31 - 1;

@@ -5,37 +5,10 @@ import type { CloseReason, Connection } from "@kad/core";
 import { closeCodeOf } from "../close-codes.ts";
 import type { ReferencedSocket, WebSocketOwner } from "../web-socket-transport.ts";
 import type { UwsSocketHandle } from "./load-uws.ts";
+import type { Outbox } from "./outbox.ts";
 
-const chunkBytes = 65_536;
 /** What `send` answers when nothing waits. */
 const sentAtOnce = 1;
-
-/** Where messages stand from `send` to `flush`, of all sockets of a server: uWebSockets.js copies when it sends. */
-export class Outbox {
-  #chunk = new Uint8Array(chunkBytes);
-  #used = 0;
-  #views = 0;
-
-  /** A copy, until it is given back. */
-  add(bytes: Uint8Array): Uint8Array {
-    const { length } = bytes;
-    if (this.#used + length > this.#chunk.length) {
-      this.#chunk = new Uint8Array(Math.max(chunkBytes, length)); // the other one lives on in its views
-      this.#used = 0;
-    }
-    const view = this.#chunk.subarray(this.#used, this.#used + length);
-    view.set(bytes);
-    this.#used += length;
-    this.#views++;
-    return view;
-  }
-
-  /** So many views are of no use any more. */
-  giveBack(views: number): void {
-    this.#views -= views;
-    if (this.#views === 0) this.#used = 0;
-  }
-}
 
 export class UwsSocket implements ReferencedSocket {
   /** Every WebSocket answers pings. */
