@@ -1,6 +1,6 @@
 /**
  * Conversations in which nothing is left to chance: seeds, cids, tokens, secrets and the clock are given, and every packet
- * is written down. What comes out is in `vectors/`; docs/secure-wire.md explains the fields.
+ * is written down. What comes out is in the testkit's `vectors/`; docs/vectors.md explains the fields.
  */
 import { AddressTable } from "@kad/core";
 import type { Credentials, CredentialsOptions } from "../../src/credentials.ts";
@@ -327,7 +327,7 @@ function recordVectors(provider: CryptoProvider): object {
   };
 }
 
-/** The files of `vectors/`, by name. */
+/** The files of the testkit's `vectors/`, by what follows `secure-`. */
 export const vectorFiles = {
   datagrams: (providers: Providers): object => ({
     format: "kad-datagrams-1",
@@ -344,7 +344,7 @@ export const vectorFiles = {
 } as const;
 
 export function vectorFile(name: string): URL {
-  return new URL(`../../vectors/${name}.json`, import.meta.url);
+  return new URL(`../../../testkit/vectors/secure-${name}.json`, import.meta.url);
 }
 
 export function vectorText(content: object): string {
