@@ -20,10 +20,11 @@ export class Addressing {
 
   /**
    * @param maxMessageBytes largest message on any link
+   * @param overheadBytes what stands between a node and its links adds to a message
    * @param exempt networks that subnet limits do not count, as in {@link AddressTable}
    */
-  constructor(maxMessageBytes: number, exempt: readonly string[]) {
-    const table = new AddressTable({ maxInterned, exempt });
+  constructor(maxMessageBytes: number, exempt: readonly string[], overheadBytes = 0) {
+    const table = new AddressTable({ maxInterned, exempt, overheadBytes });
     table.setLink("udp4", { link: links.ipv4, maxBytes: maxMessageBytes });
     table.setLink("udp6", { link: links.ipv6, maxBytes: maxMessageBytes });
     this.table = table;

@@ -55,6 +55,7 @@ export {
   type NetworkConditions,
   type NetworkCounters,
 } from "./network.ts";
+export type { NodeStack, StackSurroundings } from "./node-stack.ts";
 export type { CommandCall, HostChange, Observer, Observers } from "./observer.ts";
 export type { DropReason, Packet } from "./packet.ts";
 export { RandomStream, type Seed } from "./random-stream.ts";

@@ -65,6 +65,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   readonly #options: HostOptions<M>;
   readonly #clock: HostClock;
   readonly #nodeRandom: RandomStream;
+  readonly #stackRandom: RandomStream;
   readonly #queries = new Map<QueryId, SimQuery>();
   #uplink: Line | undefined;
   #downlink: Line | undefined;
@@ -87,6 +88,7 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
     this.random = simulation.stream("host", index, "packets");
     this.timing = simulation.stream("host", index, "timing");
     this.#nodeRandom = simulation.stream("host", index, "node");
+    this.#stackRandom = simulation.stream("host", index, "stack");
     const placeRandom = simulation.stream("host", index, "place");
     this.place = options.place ?? simulation.network.conditions.delay.place(placeRandom);
     this.#id = options.id ?? this.#newId();
@@ -370,8 +372,15 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
       ...(mode === undefined ? {} : { mode }),
     };
     const made = machine === undefined ? new KadNode(options) : machine(options, this);
-    if (!simulation.isWatched) return { machine: made, node: made };
-    const watched = new WatchedMachine(made, (call) => {
+    const outer =
+      simulation.stack?.wrap(made, {
+        nowMs: this.nowMs,
+        unixMs: this.unixMs,
+        random: this.#stackRandom,
+        addresses: options.addresses,
+      }) ?? made;
+    if (!simulation.isWatched) return { machine: outer, node: made };
+    const watched = new WatchedMachine(outer, (call) => {
       simulation.observers.onCommand(simulation.nowUs, this, call);
     });
     return { machine: watched, node: facadeOf(made, watched) };
@@ -393,6 +402,8 @@ export class SimHost<M extends NodeMachine = NodeMachine> extends HostCommands<M
   }
 
   #newId(): NodeId {
+    const { stack } = this.simulation;
+    if (stack !== undefined) return stack.newId(this.#stackRandom);
     const bytes = new Uint8Array(this.simulation.idBytes);
     this.#nodeRandom.fill(bytes);
     return NodeId.fromBytes(bytes);

@@ -22,6 +22,7 @@ import type { HostOptions } from "./host-options.ts";
 import type { NodeMachine } from "./machine-layer.ts";
 import { Nat, type NatOptions } from "./nat.ts";
 import { Network, type NetworkConditions } from "./network.ts";
+import type { NodeStack } from "./node-stack.ts";
 import { type HostChange, type Observer, Observers } from "./observer.ts";
 import { RandomStream, type Seed } from "./random-stream.ts";
 import { platformSha256 } from "./sha256.ts";
@@ -41,6 +42,8 @@ export interface SimulationOptions {
   readonly sha256?: Sha256;
   /** What nodes speak; core's native protocol by default. One for all, so that they share what it keeps of contacts. */
   readonly protocol?: (addresses: AddressCodec) => Protocol;
+  /** Around every node, those that misbehave included; nothing by default, and nodes speak in plain text. */
+  readonly stack?: NodeStack;
   /** Largest message on any link, in bytes; 1,200 by default. */
   readonly maxMessageBytes?: number;
   /** What the true wall clock says when the run begins; 1 January 2026 by default. */
@@ -69,6 +72,7 @@ export class Simulation {
   });
   readonly limits: Partial<NodeLimits>;
   readonly maxMessageBytes: number;
+  readonly stack: NodeStack | undefined;
   /** Length of ids and keys. */
   readonly idBytes: number;
   /** @internal */
@@ -84,14 +88,15 @@ export class Simulation {
 
   /** @throws UsageError `invalidOption` */
   constructor(options: SimulationOptions) {
-    const { seed, limits = {}, maxMessageBytes = 1_200, exempt = [], network = {} } = options;
+    const { seed, limits = {}, maxMessageBytes = 1_200, exempt = [], network = {}, stack } = options;
     if (typeof seed !== "number" && typeof seed !== "string") {
       throw new UsageError("invalidOption", `seed: ${String(seed)}; allowed is a number or a text`);
     }
     this.seed = seed;
     this.limits = limits;
     this.maxMessageBytes = maxMessageBytes;
-    this.#addressing = new Addressing(maxMessageBytes, exempt);
+    this.stack = stack;
+    this.#addressing = new Addressing(maxMessageBytes, exempt, stack?.overheadBytes ?? 0);
     const { table } = this.#addressing;
     this.#protocol = options.protocol?.(table) ?? nativeProtocol({ addresses: table, contactCacheSize });
     this.idBytes = this.#protocol.idBytes;
@@ -238,11 +243,12 @@ export class Simulation {
   }
 
   /** What every node is given. @internal */
-  nodeOptions(families: Families): Pick<NodeOptions, "sha256" | "addresses" | "protocol"> {
+  nodeOptions(families: Families): Pick<NodeOptions, "sha256" | "addresses" | "protocol" | "padRequests"> {
     return {
       sha256: this.#sha256,
       addresses: this.#addressing.codec(families),
       protocol: this.#protocol,
+      padRequests: this.stack === undefined, // a stack proves addresses
     };
   }
 

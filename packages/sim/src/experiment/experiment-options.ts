@@ -4,6 +4,7 @@ import { constantDelay } from "../delay.ts";
 import type { Distribution } from "../distribution.ts";
 import { type NatKind, natKinds } from "../nat.ts";
 import type { NetworkConditions } from "../network.ts";
+import type { NodeStack } from "../node-stack.ts";
 import type { Seed } from "../random-stream.ts";
 import { type RogueKind, rogueKinds } from "../rogues/rogues.ts";
 import { sessionLengths } from "../session-lengths.ts";
@@ -55,15 +56,18 @@ export interface ExperimentOptions {
   readonly paths?: number;
   /** Of every node, over core's defaults. */
   readonly limits?: Partial<NodeLimits>;
+  /** Around every node, rogues and Sybils included: a secure channel, for one. Nothing by default. */
+  readonly stack?: NodeStack;
 }
 
 /** All that can be told before the run. */
 export interface ExperimentPlan
-  extends Required<Omit<ExperimentOptions, "churn" | "delayMs" | "partitionMs" | "kill">> {
+  extends Required<Omit<ExperimentOptions, "churn" | "delayMs" | "partitionMs" | "kill" | "stack">> {
   readonly network: Partial<NetworkConditions>;
   readonly sessions: Distribution | undefined;
   readonly kill: number;
   readonly partitionMs: number;
+  readonly stack: NodeStack | undefined;
 }
 
 const joinMsPerNode = 10;
@@ -94,6 +98,7 @@ export function planOf(options: ExperimentOptions): ExperimentPlan {
     gets: whole("gets", options.gets ?? lookups, 0, 100_000_000),
     paths: whole("paths", options.paths ?? 1, 1, 8),
     limits,
+    stack: options.stack,
     network: networkOf(options),
     sessions: options.churn === undefined ? undefined : sessionsOf(options.churn),
   };

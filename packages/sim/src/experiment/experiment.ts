@@ -65,7 +65,7 @@ class Experiment {
   #formedMs = 0;
 
   constructor(plan: ExperimentPlan, onProgress?: (progress: ExperimentProgress) => void) {
-    const { seed, network, limits, nodes, joinMs, records, paths } = plan;
+    const { seed, network, limits, stack, nodes, joinMs, records, paths } = plan;
     this.#plan = plan;
     this.#onProgress = onProgress;
     this.#traffic = new TrafficMeter(this.#population, Math.ceil(nodes / endpointSample));
@@ -73,6 +73,7 @@ class Experiment {
       seed,
       network,
       limits,
+      ...(stack && { stack }),
       observers: [this.#population, this.#traffic],
     });
     this.#swarm = new Swarm(this.#simulation, {
