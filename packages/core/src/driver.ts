@@ -137,6 +137,11 @@ export class Driver implements PluginRuntime {
     this.#report(error);
   }
 
+  /** `close` was called, or the node has broken. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Closed, and nothing left to send or to hand out. */
   get drained(): boolean {
     return this.#broken || this.#machine.drained;

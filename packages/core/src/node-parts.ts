@@ -137,6 +137,12 @@ export class NodeParts {
     return path.peer?.key ?? this.addresses.source(path.remote);
   }
 
+  /** A place that is exempt remains so when the peer there has proven who it is. */
+  countedAs(path: Path): string | undefined {
+    const host = this.addresses.source(path.remote);
+    return host === undefined ? undefined : (path.peer?.key ?? host);
+  }
+
   report(error: KadError): void {
     this.events.push({ type: "error", error });
   }

@@ -66,8 +66,8 @@ export interface ResponderOptions extends Reporter {
   readonly maintenance: Pick<Maintenance, "onRecordsChanged">;
   /** The subnet that stored records are counted by; `undefined`: exempt. */
   groupOf(address: Address): string | undefined;
-  /** Whom requests are counted by; `undefined`: exempt. */
-  sourceOf(path: Path): string | undefined;
+  /** Whom requests are counted by: a proven peer, else a host; `undefined`: exempt. */
+  countedAs(path: Path): string | undefined;
   onMisbehaved(from: Path, code: RemoteErrorCode): void;
 }
 
@@ -93,7 +93,7 @@ export class Responder {
   /** `false`: dropped and counted, no work was done. */
   admit(nowMs: InstantMs, from: Path): boolean {
     const { counters, limits, rates } = this.#options;
-    const source = this.#options.sourceOf(from);
+    const source = this.#options.countedAs(from);
     if (source !== undefined) {
       const verdict = rates.take(nowMs, source);
       if (verdict !== "allowed") {

@@ -187,6 +187,9 @@ describe("the rate of requests", () => {
     const local = stage.stranger(1, "udp://127.0.0.1:4000");
     for (let i = 0; i < 100; i++)
       expect(stage.answerTo(local, { type: "ping" }, client)).toEqual({ type: "pong" });
+    const proven = { ...local, path: { ...local.path, peer: local.id } };
+    for (let i = 0; i < 100; i++)
+      expect(stage.answerTo(proven, { type: "ping" }, client)).toEqual({ type: "pong" });
     const peer = stage.stranger(2);
     for (let i = 0; i < 40; i++) stage.ask(peer, { type: "ping" }, client);
     expect(stage.node.stats().dropped.banned).toBeGreaterThan(0);
