@@ -32,23 +32,35 @@ describe("what goes wrong, in a line", () => {
     [new UsageError("invalidOption", "bootstrap[3]: it is bad"), 2, "--bootstrap: it is bad"],
     [new UsageError("invalidId", "key: it is bad"), 2, "key: it is bad"],
     [
-      new BootstrapFailed(1_000, [
-        { address: "udp://a:1", reason: "no answer within 900 ms" },
-        { address: "udp://b:2", reason: "no answer within 900 ms" },
-      ]),
+      new BootstrapFailed(
+        1_000,
+        [
+          { address: "udp://a:1", code: "noAnswer", reason: "no answer within 900 ms" },
+          { address: "udp://b:2", code: "noAnswer", reason: "no answer within 900 ms" },
+        ],
+        true,
+      ),
       4,
       "no node answered at udp://a:1, udp://b:2; is one running there?",
     ],
     [
-      new BootstrapFailed(1_000, [
-        { address: "udp://a:1", reason: "unreachable" },
-        { address: "udp://b:2", reason: "no answer within 900 ms" },
-      ]),
+      new BootstrapFailed(
+        1_000,
+        [
+          { address: "udp://a:1", code: "unreachable", reason: "unreachable" },
+          { address: "udp://b:2", code: "noAnswer", reason: "no answer within 900 ms" },
+        ],
+        true,
+      ),
       4,
       "no node answered at udp://b:2; is one running there?; udp://a:1: unreachable",
     ],
     [
-      new BootstrapFailed(1_000, [{ address: "udp://nowhere:1", reason: unresolvable.message }]),
+      new BootstrapFailed(
+        1_000,
+        [{ address: "udp://nowhere:1", code: "failed", reason: unresolvable.message }],
+        true,
+      ),
       4,
       'udp://nowhere:1: the host "nowhere" cannot be resolved (ENOTFOUND); allowed are an IP address and a name that resolves to one',
     ],

@@ -1,6 +1,9 @@
 /**
  * What this node announces: what `announce` comes to, in queries of core, and its end.
  *
+ * A node with an identity signs what it says of itself. A statement is made anew before it is over, and when our addresses
+ * have changed.
+ *
  * Core renews whatever it was once told until it is told otherwise, so everything here has somebody who can end it: the
  * caller, by the {@link Announcement} that it holds; we, when it could not be given one (too few holders, an abort); and
  * the node when it closes.
@@ -8,6 +11,7 @@
 import {
   type Commands,
   type Contact,
+  copyBytes,
   type InstantMs,
   type QueryId,
   type QueryOptions,
@@ -15,11 +19,13 @@ import {
   type RecordKey,
   UsageError,
 } from "@kad/core";
-import { AnnounceFailed, type PutOutcome } from "./errors.ts";
+import { abortable } from "./abort.ts";
+import { AnnounceFailed, NodeClosed, type PutOutcome } from "./errors.ts";
 import { explained } from "./explained.ts";
 import { resolveKey, toBytes } from "./key.ts";
 import { type AnnounceOptions, checkMinAccepted, defined, type OperationOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
+import type { Statement, Statements } from "./statements.ts";
 
 /** A key that this node serves. The figures are those of the first time that it was announced. */
 export interface Announcement extends PutOutcome {
@@ -46,11 +52,22 @@ export interface AnnouncementsOptions {
   readonly minAccepted: number;
   /** Whether the node listens. */
   readonly isReachable: boolean;
+  /** `undefined`: nothing is signed. */
+  readonly statements: Pick<Statements, "sign" | "isStale"> | undefined;
+  /** Aborts when the node closes. */
+  readonly lifetime: AbortSignal;
+  /** Hears what went wrong in the background. */
+  readonly report: (error: unknown) => void;
 }
 
 /** A key that core renews. */
 interface Held {
   readonly key: RecordKey;
+  /** As the caller has given them. */
+  readonly meta: Uint8Array | undefined;
+  readonly lifetimeMs: number | undefined;
+  /** What was said last; `undefined`: nothing is signed. */
+  statement: Statement | undefined;
   /** `undefined`: under way, or nobody has it. */
   announcement: Announcement | undefined;
   withdrawal: Promise<void> | undefined;
@@ -61,12 +78,17 @@ interface Held {
 const maxClosing = 32;
 /** There was no room for a withdrawal that nobody waits for. */
 const retryMs = 1_000;
+/** How often statements are looked at: by the wall clock, since timers stand still while the machine sleeps. */
+const staleCheckMs = 600_000;
 
 export class Announcements {
   readonly #options: AnnouncementsOptions;
   /** By key: what core renews, at most its `maxOwnProviders`. */
   readonly #held = new Map<string, Held>();
   readonly #withdrawing = new Set<Promise<void>>();
+  /** Those for which a statement is made anew. */
+  readonly #renewing = new Set<Held>();
+  #staleCheck: NodeJS.Timeout | undefined;
 
   constructor(options: AnnouncementsOptions) {
     this.#options = options;
@@ -78,7 +100,7 @@ export class Announcements {
   }
 
   async announce(keyOrName: RecordKey | string, options: AnnounceOptions): Promise<Announcement> {
-    const { run, commands, isReachable } = this.#options;
+    const { run, isReachable } = this.#options;
     const { minAccepted = this.#options.minAccepted, lifetimeMs } = options;
     checkMinAccepted(minAccepted);
     const key = resolveKey(keyOrName);
@@ -88,14 +110,19 @@ export class Announcements {
         "announce: this node is a client, so nobody could reach what it serves; createNode needs `listen`",
       );
     }
-    const meta = options.meta === undefined ? undefined : toBytes("meta", options.meta);
-    const said = defined({ meta, lifetimeMs });
-    const held: Held = { key, announcement: undefined, withdrawal: undefined, retry: undefined };
-    const begin = (nowMs: InstantMs, query: QueryOptions): QueryId => {
-      const id = commands.announce(nowMs, key, said, query);
-      this.#replace(held);
-      return id;
+    const meta = options.meta === undefined ? undefined : copyBytes(toBytes("meta", options.meta));
+    const held: Held = {
+      key,
+      meta,
+      lifetimeMs,
+      statement: undefined,
+      announcement: undefined,
+      withdrawal: undefined,
+      retry: undefined,
     };
+    if (!(await this.#sign(held, options.signal)))
+      throw new AnnounceFailed(minAccepted, { ...nothingStored, end: "cancelled" });
+    const begin = (nowMs: InstantMs, query: QueryOptions): QueryId => this.#begin(nowMs, held, query);
     try {
       const finished = await run(options, begin);
       const { result, end, stats } = finished;
@@ -137,6 +164,56 @@ export class Announcements {
   clear(): void {
     for (const { retry } of this.#held.values()) clearTimeout(retry);
     this.#held.clear();
+    clearInterval(this.#staleCheck);
+  }
+
+  #begin(nowMs: InstantMs, held: Held, query: QueryOptions): QueryId {
+    const { commands, statements } = this.#options;
+    const said = defined({ meta: held.statement?.meta ?? held.meta, lifetimeMs: held.lifetimeMs });
+    const id = commands.announce(nowMs, held.key, said, query);
+    this.#replace(held);
+    if (statements !== undefined)
+      this.#staleCheck ??= setInterval(() => this.#renewStatements(), staleCheckMs).unref();
+    return id;
+  }
+
+  /**
+   * `false`: whoever signs took so long that what was said later is announced already. Rejects with what the identity does,
+   * or with the signal's reason.
+   */
+  async #sign(held: Held, signal?: AbortSignal): Promise<boolean> {
+    const { statements, lifetime } = this.#options;
+    if (statements === undefined) return true;
+    const signing = abortable(statements.sign(held.key, held.meta ?? nothing), lifetime);
+    const statement = await abortable(signing, signal);
+    const said = this.#held.get(held.key.key)?.statement;
+    if (said !== undefined && said.unixMs > statement.unixMs) return false;
+    held.statement = statement;
+    return true;
+  }
+
+  #renewStatements(): void {
+    const { statements, report } = this.#options;
+    for (const held of this.#held.values()) {
+      const { announcement, statement } = held;
+      if (announcement === undefined || statement === undefined || this.#renewing.has(held)) continue;
+      if (statements?.isStale(statement)) this.#stateAnew(held, statement).catch(report);
+    }
+  }
+
+  /** Core goes on with the new one, whether holders take it now or when it is renewed. */
+  async #stateAnew(held: Held, before: Statement): Promise<void> {
+    this.#renewing.add(held);
+    try {
+      if (!(await this.#sign(held)) || this.#held.get(held.key.key) !== held) return;
+      await this.#options.run({}, (nowMs, query) => this.#begin(nowMs, held, query));
+    } catch (error) {
+      if (error instanceof NodeClosed) return;
+      held.statement = before; // there was no room for a query: tried again with the next look
+      throw error;
+    } finally {
+      this.#renewing.delete(held);
+    }
   }
 
   #replace(held: Held): void {
@@ -181,4 +258,5 @@ export class Announcements {
   }
 }
 
+const nothing = new Uint8Array(0);
 const nothingStored = { accepted: 0, asked: 0, refusals: {}, holders: [] } as const;

@@ -8,7 +8,7 @@
  * seeds are asked every five minutes: a few nodes that know only each other would else stay an island. Host names are
  * resolved in each round, since hosts move.
  */
-import type { Commands, Contact, InstantMs, Plugin, QueryFinished, QueryId } from "@kad/core";
+import type { Commands, Contact, FailureReason, InstantMs, Plugin, QueryFinished, QueryId } from "@kad/core";
 import { onAbort } from "./abort.ts";
 import { BootstrapFailed, NodeClosed, type SeedFailure, UnresolvableHost } from "./errors.ts";
 import type { QueryPromises } from "./query-promises.ts";
@@ -37,6 +37,8 @@ export interface BootstrapperOptions {
   readonly resolver: SeedResolver;
   readonly queries: QueryPromises;
   readonly commands: Commands;
+  /** Whether we encrypt. */
+  readonly isSecure: boolean;
   readonly onJoin: (contacts: number) => void;
   /** A round in the background ended without an answer. */
   readonly onFailure: (failure: BootstrapFailed) => void;
@@ -87,13 +89,18 @@ export class Bootstrapper implements Plugin {
    */
   async join(seeds: readonly ParsedSeed[], timeoutMs: number, signal?: AbortSignal): Promise<number> {
     const endAtMs = performance.now() + timeoutMs;
+    const reasons = new Map<string, SeedFailure>();
     for (let attempt = 0; ; attempt++) {
       const waitMs = Math.min(roundMs(attempt), endAtMs - performance.now());
       const round = await this.#round(seeds, Math.max(1, Math.ceil(waitMs)), signal);
       if (round.type === "joined") return round.contacts;
+      for (const failure of round.failures) {
+        const wasSilence = (reasons.get(failure.address)?.code ?? "noAnswer") === "noAnswer";
+        if (failure.code !== "noAnswer" || wasSilence) reasons.set(failure.address, failure);
+      }
       const leftMs = endAtMs - performance.now();
       if (leftMs < firstPauseMs || round.failures.every(isFinal))
-        throw new BootstrapFailed(timeoutMs, round.failures);
+        throw this.#failure(timeoutMs, [...reasons.values()]);
       await this.#rest(Math.min(pauseMs(attempt), leftMs / 2), signal);
     }
   }
@@ -164,7 +171,7 @@ export class Bootstrapper implements Plugin {
       onJoin(round.contacts);
       return undefined;
     }
-    onFailure(new BootstrapFailed(roundMs(attempt), round.failures));
+    onFailure(this.#failure(roundMs(attempt), round.failures));
     if (wasAlone && commands.table.size > 0) return 0;
     return (await this.#isFoundWithin(pauseMs(attempt))) ? 0 : attempt + 1;
   }
@@ -212,21 +219,22 @@ export class Bootstrapper implements Plugin {
   }
 
   /** Never rejects. */
-  async #knock(seed: ParsedSeed, waitMs: number, signal: AbortSignal): Promise<Knock> {
+  async #knock(seed: ParsedSeed, waitMs: number, stop: AbortSignal): Promise<Knock> {
     const { queries, commands, resolver } = this.#options;
     const address = seed.text;
     try {
-      const to = await resolver.resolve(seed, signal);
+      const to = await resolver.resolve(seed, stop);
       const ping = (nowMs: InstantMs): QueryId => commands.ping(nowMs, to, { timeoutMs: waitMs });
-      const { result } = await queries.run(ping, { signal });
+      const { result } = await queries.run(ping, { signal: stop });
       const { contact, reason } = result.type === "pong" ? result : noPong;
       if (contact !== undefined) return { type: "answered", contact };
-      const why = reason === undefined || reason === "noAnswer" ? noAnswer(waitMs) : reason;
-      return { type: "failed", failure: { address, reason: why } };
+      return { type: "failed", failure: { address, ...whyNot(reason, waitMs, seed) } };
     } catch (cause) {
+      const text = cause instanceof Error ? cause.message : String(cause);
+      const isLate = cause === stop.reason;
       return {
         type: "failed",
-        failure: { address, reason: cause instanceof Error ? cause.message : String(cause), cause },
+        failure: { address, code: isLate ? "noAnswer" : "failed", reason: text, cause },
       };
     }
   }
@@ -239,8 +247,16 @@ export class Bootstrapper implements Plugin {
     const reason = `it answered a ping, but no findNode (${end})`;
     return {
       type: "failed",
-      failures: seeds.map(({ addresses }) => ({ address: addresses[0]?.key ?? "", reason })),
+      failures: seeds.map(({ addresses }) => ({
+        address: addresses[0]?.key ?? "",
+        code: "failed",
+        reason,
+      })),
     };
+  }
+
+  #failure(waitedMs: number, failures: readonly SeedFailure[]): BootstrapFailed {
+    return new BootstrapFailed(waitedMs, failures, this.#options.isSecure);
   }
 
   #check(signal: AbortSignal | undefined): void {
@@ -312,6 +328,22 @@ function pauseMs(attempt: number): number {
 /** A name that does not exist will not come to exist while we wait; a resolver that is not reachable yet may. */
 function isFinal(failure: SeedFailure): boolean {
   return failure.cause instanceof UnresolvableHost && failure.cause.isFinal;
+}
+
+/** Why a ping came to nothing. */
+function whyNot(
+  reason: FailureReason = "noAnswer",
+  waitMs: number,
+  { id }: ParsedSeed,
+): Pick<SeedFailure, "code" | "reason"> {
+  if (reason === "noAnswer")
+    return {
+      code: reason,
+      reason: noAnswer(waitMs) + (id === undefined ? "" : ` by the node with id ${id.toHex()}`),
+    };
+  if (reason === "wrongPeer" && id !== undefined)
+    return { code: reason, reason: `another node is there than that with id ${id.toHex()}` };
+  return { code: reason, reason };
 }
 
 const noPong = { contact: undefined, reason: undefined } as const;

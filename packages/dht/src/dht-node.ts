@@ -23,7 +23,7 @@ import type {
   RecordKey,
 } from "@kad/core";
 import { abortable } from "./abort.ts";
-import { type Announcement, Announcements } from "./announcements.ts";
+import type { Announcement } from "./announcements.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
 import { Bootstrapper } from "./bootstrapper.ts";
 import { NodeClosed } from "./errors.ts";
@@ -32,9 +32,10 @@ import { explained } from "./explained.ts";
 import type { ByteSource } from "./files/byte-source.ts";
 import type { FileDownload } from "./files/file-download.ts";
 import type { PutFileResult } from "./files/file-upload.ts";
-import { Files } from "./files/files.ts";
 import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
-import { checkId } from "./key.ts";
+import { type KeptRecord, maxKeptRecords } from "./kept-records.ts";
+import { checkId, checkName } from "./key.ts";
+import type { Whose } from "./names.ts";
 import {
   type AnnounceOptions,
   type CreateNodeOptions,
@@ -44,15 +45,20 @@ import {
   type FindNodeOptions,
   type FindProvidersOptions,
   type GetOptions,
+  type KeepAliveOptions,
   type OperationOptions,
   type PutOptions,
   queryOptions,
+  type SetOptions,
+  type SwapOptions,
 } from "./options.ts";
-import { Peers, type PingResult } from "./peers.ts";
+import type { PingResult } from "./peers.ts";
 import { findProviders, type StreamingFindProviders } from "./providers.ts";
 import { QueryPromises, type RunOptions } from "./query-promises.ts";
-import { type GetResult, type PutResult, Records } from "./records.ts";
+import type { GetResult, PutResult } from "./records.ts";
+import type { SecurityStats } from "./security.ts";
 import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
+import { Services } from "./services.ts";
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
 import type { NodeConnections } from "./transports.ts";
@@ -64,6 +70,10 @@ export interface DhtNodeStats extends NodeStats {
   readonly links: readonly LinkStats[];
   /** Of the transports that keep connections. */
   readonly connections: NodeConnections;
+  /** Of the secure channels: sessions, handshakes, what was dropped or refused and why. Absent where security is `none`. */
+  readonly security?: SecurityStats;
+  /** Records that are kept alive. */
+  readonly keptRecords: Gauge;
 }
 
 export interface BootstrapOptions {
@@ -78,12 +88,7 @@ export class DhtNode extends DhtEventTarget {
   readonly #queries: QueryPromises;
   readonly #resolver: SeedResolver;
   #bootstrapper: Bootstrapper | undefined;
-  /** What only some nodes need is made when it is first asked for: here and below. */
-  #lifetimeMade: AbortController | undefined;
-  #recordsMade: Records | undefined;
-  #peersMade: Peers | undefined;
-  #filesMade: Files | undefined;
-  #announcementsMade: Announcements | undefined;
+  #servicesMade: Services | undefined;
   #withdrawalsMade: QueryPromises | undefined;
   #closing: Promise<void> | undefined;
 
@@ -95,58 +100,17 @@ export class DhtNode extends DhtEventTarget {
     this.#resolver = new SeedResolver(stack.addresses);
   }
 
-  /** Aborts when the node closes. */
-  get #lifetime(): AbortSignal {
-    if (this.#lifetimeMade === undefined) {
-      this.#lifetimeMade = new AbortController();
-      if (this.closed) this.#lifetimeMade.abort(new NodeClosed());
-    }
-    return this.#lifetimeMade.signal;
-  }
-
-  get #records(): Records {
-    const { machine, limits } = this.#stack;
-    this.#recordsMade ??= new Records({
-      run: (query, begin) => this.#query(query, begin),
-      commands: machine,
-      minAccepted: this.#options.minAccepted ?? createNodeDefaults.minAccepted,
-      queryTimeoutMs: limits.queryTimeoutMs,
-    });
-    return this.#recordsMade;
-  }
-
-  get #peers(): Peers {
-    this.#peersMade ??= new Peers({
-      run: (query, begin) => this.#query(query, begin),
-      commands: this.#stack.machine,
+  /** Made when it is first asked for, as its parts are. */
+  get #services(): Services {
+    this.#servicesMade ??= new Services({
+      options: this.#options,
+      stack: this.#stack,
       resolver: this.#resolver,
-      lifetime: this.#lifetime,
-    });
-    return this.#peersMade;
-  }
-
-  get #files(): Files {
-    const { limits } = this.#stack;
-    this.#filesMade ??= new Files({
-      records: this.#records,
-      replicas: limits.bucketSize,
-      minAccepted: this.#options.minAccepted ?? createNodeDefaults.minAccepted,
-      valueLifetimeMs: limits.valueLifetimeMs,
-      lifetime: this.#lifetime,
-    });
-    return this.#filesMade;
-  }
-
-  get #announcements(): Announcements {
-    const { minAccepted = createNodeDefaults.minAccepted } = this.#options;
-    this.#announcementsMade ??= new Announcements({
       run: (query, begin) => this.#query(query, begin),
       runLast: (query, begin) => this.#query(query, begin, {}, this.#withdrawals),
-      commands: this.#stack.machine,
-      minAccepted,
-      isReachable: this.#stack.isListening,
+      report: (error) => this.#report(error, undefined),
     });
-    return this.#announcementsMade;
+    return this.#servicesMade;
   }
 
   /** They go on for a while when the node is closed. */
@@ -175,9 +139,17 @@ export class DhtNode extends DhtEventTarget {
     return node;
   }
 
-  /** 32 bytes. */
+  /** 32 bytes; the hash of the public key, unless security is `none`. */
   get id(): NodeId {
     return this.#stack.machine.id;
+  }
+
+  /**
+   * That of the node's identity, 32 bytes, which are not to be changed: who has it finds the names that this node sets.
+   * `undefined` where security is `none`.
+   */
+  get publicKey(): Uint8Array | undefined {
+    return this.#stack.security?.identity.publicKey;
   }
 
   /** Where others can reach this node; empty for a client. */
@@ -201,7 +173,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
   stats(): DhtNodeStats {
-    const { machine, limits, running, connections } = this.#stack;
+    const { machine, limits, running, connections, security } = this.#stack;
     const operations = {
       used: this.#queries.size + (this.#withdrawalsMade?.size ?? 0),
       limit: limits.maxQueries,
@@ -212,16 +184,24 @@ export class DhtNode extends DhtEventTarget {
       driver: running.driver.stats(),
       links: running.router.stats(),
       connections: connections(),
+      keptRecords: { used: this.#servicesMade?.keptRecords ?? 0, limit: maxKeptRecords },
+      ...(security && { security: security.stats() }),
     };
   }
 
   /**
-   * Finds a record. A string is a name, of an open record that anyone may have written; a {@link RecordKey} is a key (text
-   * with one goes through `parseKey`). Nobody having it is no error.
+   * Finds a record. A {@link RecordKey} is a key (text with one goes through `parseKey`). A string is a name, of which must
+   * be said whose: `{ owner: publicKey }` of the node that has set it, or `{ open: true }` for the one that anyone may
+   * overwrite; where security is `none` all names are open. Nobody having it is no error.
    * @throws UsageError `invalidId`, `invalidRecord` (a name that is too long), `invalidOption`
    */
   async get(keyOrName: RecordKey | string, options: GetOptions = {}): Promise<GetResult> {
-    return await this.#records.get(keyOrName, options);
+    return await this.#services.records.get(keyOrName, options);
+  }
+
+  /** The key of a name, of which is said whose, as for `get`. @throws as `get` */
+  keyOf(name: string, whose: Whose = {}): RecordKey {
+    return this.#services.records.keyOf(checkName(name), whose);
   }
 
   /** The value as text, `undefined` where there is no record. Bytes that are no UTF-8 become U+FFFD. */
@@ -236,26 +216,38 @@ export class DhtNode extends DhtEventTarget {
    * @throws PutFailed when fewer than `minAccepted` holders took it; UsageError `invalidRecord` when it is too large
    */
   async put(value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    return await this.#records.put(value, options);
+    return await this.#services.records.put(value, options);
   }
 
   /**
-   * Stores a value under a name. Anyone may overwrite it: the larger sequence number wins, and it is the time in ms, or
-   * one more than the largest seen. So the name is read first, for at most half of `timeoutMs`.
+   * Stores a value under a name of this node, signed: nobody else can change it, and others find it with this node's
+   * `publicKey` as owner. With `open: true`, and where security is `none`, under the name that all share and anyone may
+   * overwrite. The larger sequence number wins, and it is the time in ms, or one more than the largest seen. So the name
+   * is read first, for at most half of `timeoutMs`.
    * @param name 1 to 128 bytes of UTF-8
    * @param value at most 896 bytes
-   * @throws as `put`
+   * @throws Superseded when another value stands there than `expectedSeq` says; as `put`
    */
-  async set(name: string, value: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    return await this.#records.set(name, value, options);
+  async set(name: string, value: Uint8Array | string, options: SetOptions = {}): Promise<PutResult> {
+    return await this.#services.records.set(name, value, options);
   }
 
   /**
    * Stores a record of any type that the network's validators know.
-   * @throws as `put`
+   * @throws Superseded with `expectedSeq`; as `put`
    */
-  async putRecord(record: DhtRecord, options: PutOptions = {}): Promise<PutResult> {
-    return await this.#records.putRecord(record, options);
+  async putRecord(record: DhtRecord, options: SwapOptions = {}): Promise<PutResult> {
+    return await this.#services.records.putRecord(record, options);
+  }
+
+  /**
+   * Keeps a record alive, whoever has stored it: looks for it now, and then each hour until it is let go or the node
+   * closes. Where fewer than 10 holders have it, or it would be over soon, it is stored again as it is. A name is said as
+   * for `get`. What this node has stored without `lifetimeMs` it renews anyway.
+   * @throws UsageError `invalidOption`, `tooMany` beyond 1,024; as `get`
+   */
+  async keepAlive(keyOrName: RecordKey | string, options: KeepAliveOptions = {}): Promise<KeptRecord> {
+    return await this.#services.kept.keep(keyOrName, options);
   }
 
   /**
@@ -264,17 +256,17 @@ export class DhtNode extends DhtEventTarget {
    * @throws FilePutFailed, which says how much is stored; the same call again goes on from there
    */
   async putFile(source: ByteSource, options: PutFileOptions = {}): Promise<PutFileResult> {
-    return await this.#files.put(source, options);
+    return await this.#services.files.put(source, options);
   }
 
   /** The bytes that `putFile` stored, in order. See {@link FileDownload}; nothing is asked before its loop begins. */
   getFile(key: RecordKey, options: GetFileOptions = {}): FileDownload {
-    return this.#files.get(key, options);
+    return this.#services.files.get(key, options);
   }
 
   /**
-   * Tells the network that this node serves a key, which is a point of the id space or, as for `get`, a string: the name
-   * whose {@link keyOfName} it is. Values and providers of one key are kept apart. It is renewed until it is withdrawn or
+   * Tells the network, signed, that this node serves a key, which is a point of the id space or a string: a name that all
+   * share, whose {@link keyOfName} it is. Values and providers of one key are kept apart. It is renewed until it is withdrawn or
    * the node closes. Announcing a key again replaces what was said before, also when that fails; the earlier
    * {@link Announcement} then does nothing.
    * @throws AnnounceFailed when fewer than `minAccepted` holders took it; UsageError `noAddress` on a client,
@@ -282,23 +274,25 @@ export class DhtNode extends DhtEventTarget {
    * abort, it is not renewed, and who has taken it is told
    */
   async announce(keyOrName: RecordKey | string, options: AnnounceOptions = {}): Promise<Announcement> {
-    return await this.#announcements.announce(keyOrName, options);
+    return await this.#services.announcements.announce(keyOrName, options);
   }
 
   /** What this node announces and can withdraw; the array is the caller's. */
   get announcements(): readonly Announcement[] {
-    return this.#announcementsMade?.list() ?? [];
+    return this.#servicesMade?.announcementsMade?.list() ?? [];
   }
 
   /**
    * Finds who serves a key, this node excluded. A string is a name, as for `announce`. See {@link StreamingFindProviders}.
-   * Nobody serving it is no error.
+   * `isProven` says whether a provider has signed that it is one; unless security is `none`, all have. Nobody serving it is
+   * no error.
    */
   findProviders(keyOrName: RecordKey | string, options: FindProvidersOptions = {}): StreamingFindProviders {
     const runner = {
       run: this.#query.bind(this),
       cancel: (query: QueryId): void => void this.#queries.cancel(query),
       commands: this.#stack.machine,
+      read: this.#stack.security?.readProvider,
     };
     return findProviders(runner, keyOrName, options);
   }
@@ -320,7 +314,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** Asks whether a peer is there. Nobody answering is no error. @throws UsageError `invalidAddress`; UnresolvableHost */
   async ping(to: PeerInput, options: OperationOptions = {}): Promise<PingResult> {
-    return await this.#peers.ping(to, options);
+    return await this.#services.peers.ping(to, options);
   }
 
   /**
@@ -336,7 +330,7 @@ export class DhtNode extends DhtEventTarget {
     body: Uint8Array | string,
     options: OperationOptions = {},
   ): Promise<Uint8Array> {
-    return await this.#peers.send(to, protocol, body, options);
+    return await this.#services.peers.send(to, protocol, body, options);
   }
 
   /**
@@ -402,6 +396,7 @@ export class DhtNode extends DhtEventTarget {
       resolver: this.#resolver,
       queries: this.#queries,
       commands: this.#stack.machine,
+      isSecure: this.#stack.security !== undefined,
       onJoin: (contacts) => this.emit("node:join", { contacts }),
       onFailure: (failure) => this.emit("bootstrap:failure", failure),
       report: (error) => this.#report(error, undefined),
@@ -470,7 +465,7 @@ export class DhtNode extends DhtEventTarget {
 
   /** `type`: the event whose listener failed. A listener of `node:error` that fails is not told of its own failure. */
   #report(error: unknown, type: string | undefined): void {
-    if (this.#stack.running.driver.drained) this.#onFault();
+    if (this.#stack.running.driver.closed) this.#onFault();
     const { report } = this.#options;
     const isHeard = type !== "node:error" && this.hasListeners("node:error");
     if (isHeard) this.emit("node:error", error);
@@ -492,11 +487,11 @@ export class DhtNode extends DhtEventTarget {
 
   async #close(): Promise<void> {
     this.#bootstrapper?.stop();
-    this.#lifetimeMade?.abort(new NodeClosed());
+    this.#services.close();
     this.#queries.refuse();
     try {
       const { closeTimeoutMs = createNodeDefaults.closeTimeoutMs } = this.#options;
-      const announcements = this.#announcementsMade;
+      const announcements = this.#services.announcementsMade;
       if (closeTimeoutMs > 0 && announcements !== undefined && !announcements.isIdle) {
         this.#queries.cancelAll(); // nobody waits for them any more, and withdrawals need room
         await announcements.close(closeTimeoutMs);

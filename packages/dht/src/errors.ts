@@ -11,6 +11,11 @@ import { type Explained, explained } from "./explained.ts";
 export interface SeedFailure {
   /** As it stood in `bootstrap`. */
   readonly address: string;
+  /**
+   * `noAnswer`: silence, which is also what nodes of another network have for us. `wrongPeer`: another node is there than
+   * the one with the id that was named. `failed`: anything else, such as a name that cannot be resolved; see `cause`.
+   */
+  readonly code: FailureReason | "failed";
   readonly reason: string;
   readonly cause?: unknown;
 }
@@ -19,14 +24,32 @@ export interface SeedFailure {
 export class BootstrapFailed extends KadError {
   declare readonly code: "bootstrapFailed";
   readonly seeds: readonly SeedFailure[];
+  /** What silence may mean beside that nobody is there; `undefined`: no seed was silent. */
+  readonly hint: string | undefined;
 
-  constructor(waitedMs: number, seeds: readonly SeedFailure[]) {
+  /** @param isSecure whether we encrypt: who does not is silent to those who do, and the other way round */
+  constructor(waitedMs: number, seeds: readonly SeedFailure[], isSecure: boolean) {
     const list = seeds.map(({ address, reason }) => `${address}: ${reason}`).join("; ");
-    super("bootstrapFailed", `bootstrap: no seed answered within ${waitedMs} ms (${list}); one is enough`, {
+    const hint = seeds.some(isSilent) ? hints[isSecure ? "secure" : "plain"] : undefined;
+    const text = `bootstrap: no seed answered within ${waitedMs} ms (${list}); one is enough`;
+    super("bootstrapFailed", hint === undefined ? text : `${text}. ${hint}`, {
       cause: seeds.find(({ cause }) => cause !== undefined)?.cause,
     });
     this.seeds = seeds;
+    this.hint = hint;
   }
+}
+
+const hints = {
+  secure:
+    "Nodes do not answer who has another network key, another network name, or no encryption: compare `networkKey`, " +
+    "`network` and `security`",
+  plain: "Nodes that encrypt do not answer who does not: compare `security`",
+} as const;
+
+/** A stream to a node of another network is closed without a word. */
+function isSilent({ code }: SeedFailure): boolean {
+  return code === "noAnswer" || code === "unreachable" || code === "closed";
 }
 
 /** A host name that the system's resolver does not know, or has no address for that this node can dial. */
@@ -70,6 +93,36 @@ export class PutFailed extends KadError implements PutOutcome {
   constructor(minAccepted: number, outcome: PutOutcome) {
     const { accepted, asked, refusals, end } = outcome;
     super("putFailed", `put: ${tooFew(minAccepted, outcome)}`);
+    this.accepted = accepted;
+    this.asked = asked;
+    this.refusals = refusals;
+    this.end = end;
+    Object.assign(this, explained(outcome));
+  }
+}
+
+/**
+ * Another record stands there than was expected: its sequence number is larger than `expectedSeq`. Read it, and decide anew.
+ * Where some holders have `accepted`, either of the two may stay in the end.
+ */
+export class Superseded extends KadError implements PutOutcome {
+  declare readonly code: "superseded";
+  readonly expectedSeq: number;
+  /** What was found; `undefined` where holders have refused, who do not say. */
+  readonly seq: number | undefined;
+  readonly accepted: number;
+  readonly asked: number;
+  readonly refusals: Readonly<Partial<Record<FailureReason, number>>>;
+  readonly end: QueryEnd;
+  declare readonly explanation?: Explanation;
+
+  constructor(expectedSeq: number, seq: number | undefined, outcome: PutOutcome) {
+    const { accepted, asked, refusals, end } = outcome;
+    const found =
+      seq === undefined ? `${refusals.superseded} of ${asked} holders have a larger one` : `there is ${seq}`;
+    super("superseded", `put: the sequence number is not ${expectedSeq} any more: ${found}`);
+    this.expectedSeq = expectedSeq;
+    this.seq = seq;
     this.accepted = accepted;
     this.asked = asked;
     this.refusals = refusals;

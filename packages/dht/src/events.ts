@@ -18,7 +18,7 @@ import {
 import type { BootstrapFailed } from "./errors.ts";
 
 export interface DhtNodeEvents {
-  /** A peer has answered us; once for each entry into the table. */
+  /** A peer has answered us, or proven itself in a handshake; once for each entry into the table. */
   readonly "peer:discovery": CustomEvent<Contact>;
   /** A peer did what an honest one does not do. */
   readonly "peer:misbehaviour": CustomEvent<{ readonly from: Path; readonly code: RemoteErrorCode }>;

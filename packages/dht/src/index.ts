@@ -2,6 +2,7 @@
  * `@kad/dht`: a Kademlia node, batteries included.
  */
 export { type Explanation, formatExplanation } from "@kad/core";
+export type { Identity, NetworkKey, Policy, SeedIdentity } from "@kad/crypto";
 export type { Announcement } from "./announcements.ts";
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
@@ -14,6 +15,7 @@ export {
   type PutOutcome,
   type SeedFailure,
   SendFailed,
+  Superseded,
   UnresolvableHost,
 } from "./errors.ts";
 export type { DhtNodeEventName, DhtNodeEvents, Listener, ListenerOptions } from "./events.ts";
@@ -40,7 +42,9 @@ export {
   type PutFileOptions,
   type PutFileProgress,
 } from "./files/options.ts";
+export { type KeptRecord, keepAliveDefaults, type Look, maxKeptRecords } from "./kept-records.ts";
 export { keyOfName, parseKey } from "./key.ts";
+export type { Whose } from "./names.ts";
 export {
   type AnnounceOptions,
   type CreateNodeOptions,
@@ -49,13 +53,27 @@ export {
   type FindNodeOptions,
   type FindProvidersOptions,
   type GetOptions,
+  type KeepAliveOptions,
   type OperationOptions,
   type PutOptions,
+  type SecurityOptions,
+  type SetOptions,
+  type SwapOptions,
   type WalkOptions,
 } from "./options.ts";
 export type { PingResult } from "./peers.ts";
 export type { FindProvidersResult, Provider, StreamingFindProviders } from "./providers.ts";
 export type { GetResult, PutResult } from "./records.ts";
+export {
+  createIdentity,
+  createNetworkKey,
+  loadIdentity,
+  loadNetworkKey,
+  loadOrCreateIdentity,
+  saveIdentity,
+  saveNetworkKey,
+} from "./secrets.ts";
+export type { SecurityStats } from "./security.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
 export type { FindResult, StreamingFind } from "./streaming-find.ts";
 export type { StreamingQuery } from "./streaming-query.ts";

@@ -15,10 +15,12 @@ import {
   type Transport,
   UsageError,
 } from "@kad/core";
+import type { DatagramLimits, Identity, NetworkKey, Policy, StreamLimits } from "@kad/crypto";
 import type { TcpOptions } from "@kad/transport-tcp";
 import type { UdpOptions } from "@kad/transport-udp";
 import type { WebSocketOptions } from "@kad/transport-websocket";
 import { describe } from "./key.ts";
+import type { Whose } from "./names.ts";
 import type { SeedInput } from "./seed-resolver.ts";
 import type { Scheme } from "./transports.ts";
 
@@ -28,6 +30,17 @@ export interface DhtUdpOptions extends Omit<UdpOptions, "listen"> {
    * for the same work then. On Linux, with the package koffi. Default: `dgram`, which is everywhere.
    */
   readonly sockets?: "dgram" | "posix";
+}
+
+export interface SecurityOptions {
+  /** Whether to have anything to do with a peer that has proven its id: a list of those who may, for one. Synchronous. */
+  readonly admits?: Policy;
+  /** Bounds of the channel over UDP; see `DatagramLimits` of `@kad/crypto`. */
+  readonly datagrams?: Partial<DatagramLimits>;
+  /** Bounds of the channel over TCP and WebSocket; see `StreamLimits`. */
+  readonly streams?: Partial<StreamLimits>;
+  /** How long a static key is in force, in ms, 1 min to 30 days; default 1 day. Whoever steals one reads the first messages that were sent to it, and no others. */
+  readonly rotationMs?: number;
 }
 
 export interface CreateNodeOptions {
@@ -58,11 +71,23 @@ export interface CreateNodeOptions {
    */
   readonly bootstrap?: readonly SeedInput[];
   /**
-   * Must be `none`, and must be said: messages travel in plain text and ids prove nothing. Encryption is not there yet; it
-   * will be what an absent value means.
+   * Who the node is: its id comes from the public key, and others see it proven. From a file: `loadOrCreateIdentity(path)`.
+   * Default: a new one, which is forgotten when the node closes.
    */
-  readonly security: "none";
-  /** 32 random bytes by default. */
+  readonly identity?: Identity;
+  /**
+   * Makes the network private: who has it not gets no answer, nor learns that there is anybody. From a file:
+   * `loadNetworkKey(path)`. Default: none.
+   */
+  readonly networkKey?: NetworkKey;
+  /** Name of the network, 1 to 255 bytes of UTF-8; nodes of different names do not understand each other. Default `kad`. */
+  readonly network?: string;
+  /**
+   * More of the secure channels. `none` must be said: messages travel in plain text then, ids prove nothing, and only nodes
+   * that say so too understand it. Default: everything is encrypted, and every peer has proven its id.
+   */
+  readonly security?: "none" | SecurityOptions;
+  /** With `security: "none"` alone, since an identity has its own. 32 random bytes by default. */
   readonly id?: NodeId;
   /** `server` with `listen`, else `client`. */
   readonly mode?: "server" | "client";
@@ -78,11 +103,12 @@ export interface CreateNodeOptions {
   readonly closeTimeoutMs?: number;
   /** Where records of others are held; in memory by default. */
   readonly store?: RecordStore;
-  /** Record types beside `immutable` and `open`, by name. */
+  /** Record types beside `immutable`, `open` and (unless `security` is `none`) `mutable`, by name. */
   readonly validators?: Readonly<Record<string, RecordValidator>>;
   /**
-   * Makes the machine from what a node is made from, for a layer around it that records, watches or seals: `(options) =>
-   * record(new KadNode(options), log)`. It must have the id of the options. Default: a `KadNode` alone.
+   * Makes the machine from what a node is made from, for a layer around it that records or watches: `(options) =>
+   * record(new KadNode(options), log)`. It stands between the node and the secure channels, so that what it sees is plain
+   * text, of peers that are proven, and no key is among it. It must have the id of the options. Default: a `KadNode` alone.
    */
   readonly machine?: (options: NodeOptions) => Machine<NodeEvent> & Commands;
   /** Attached before anything is sent. */
@@ -136,7 +162,7 @@ export interface FindNodeOptions extends WalkOptions {
   readonly results?: number;
 }
 
-export interface GetOptions extends WalkOptions {
+export interface GetOptions extends WalkOptions, Whose {
   /** Holders to hear before the best record is taken, 1 to 255; default 1 where the key proves the value, else 8. */
   readonly quorum?: number;
 }
@@ -152,8 +178,33 @@ export interface PutOptions extends WalkOptions {
   readonly keep?: boolean;
 }
 
+/** For records that have a sequence number. */
+export interface SwapOptions extends PutOptions {
+  /**
+   * Compare-and-swap: the sequence number that the record to be replaced is known to have (`seq` of a `get`), 0 for none. A
+   * larger one, here or at a holder, rejects with {@link Superseded}. No promise: the network has no centre, and where two
+   * write at once, the larger sequence number stays in the end.
+   */
+  readonly expectedSeq?: number;
+}
+
+export interface SetOptions extends SwapOptions {
+  /** Writes the name that anyone may overwrite. Default: the node's own, where it has an identity. */
+  readonly open?: boolean;
+}
+
+export interface KeepAliveOptions extends Whose, OperationOptions {
+  /** It is stored again when fewer holders have it, 1 to 255, or fewer than all where there are fewer nodes; default 10. */
+  readonly floor?: number;
+  /** How often it is looked for, in ms, 1 s to 24 h; default 1 h. */
+  readonly intervalMs?: number;
+}
+
 export interface AnnounceOptions extends WalkOptions {
-  /** What others should know before they connect: 0 to 512 bytes, text as UTF-8. Nobody proves it. Copied. */
+  /**
+   * What others should know before they connect: text as UTF-8, or bytes, copied. 0 to 401 bytes, which are signed; 512
+   * where security is `none`, and nobody proves them.
+   */
   readonly meta?: Uint8Array | string;
   /** How long holders keep it if it is not renewed, in ms, from 10 s; default and maximum 1 h. */
   readonly lifetimeMs?: number;
@@ -169,9 +220,9 @@ export interface FindProvidersOptions extends WalkOptions {
 }
 
 /** What core knows of an operation's options; it checks their ranges. */
-export function queryOptions(options: FindNodeOptions & GetOptions & PutOptions): QueryOptions {
-  const { timeoutMs, parallelism, results, paths, quorum, keep, explain } = options;
-  return defined({ timeoutMs, parallelism, results, paths, quorum, keep, explain });
+export function queryOptions(options: FindNodeOptions & GetOptions & SwapOptions): QueryOptions {
+  const { timeoutMs, parallelism, results, paths, quorum, expectedSeq, keep, explain } = options;
+  return defined({ timeoutMs, parallelism, results, paths, quorum, expectedSeq, keep, explain });
 }
 
 /** A copy without the fields that are `undefined`: absent is the only way to say nothing. */
@@ -186,15 +237,9 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
     typeof options === "object" && options !== null,
     "options",
     options,
-    'an object with at least { security: "none" }',
+    "an object, such as { listen, bootstrap }",
   );
-  if (options.security !== "none") {
-    const given = options.security === undefined ? "is missing" : describe(options.security);
-    throw new UsageError(
-      "invalidOption",
-      `security: ${given}; allowed is "none": plain messages must be asked for, and encryption is not there yet`,
-    );
-  }
+  checkSecurity(options);
   const { bootstrap, bootstrapRequired, report, plugins, listen, dial, transports, machine } = options;
   const isText = typeof listen === "string" || listen === undefined;
   demand(isText || Array.isArray(listen), "listen", listen, "a URL or an array of them");
@@ -215,13 +260,56 @@ export function checkCreateNodeOptions(options: CreateNodeOptions): void {
   checkMinAccepted(options.minAccepted);
 }
 
+/** What may be a secret is not in any message. */
+function checkSecurity({ security, identity, networkKey, network, id }: CreateNodeOptions): void {
+  const isTuned = typeof security === "object" && security !== null;
+  demand(
+    security === undefined || security === "none" || isTuned,
+    "security",
+    security,
+    'absent (encrypted), an object of more options, or "none" (plain text)',
+  );
+  if (security === "none") {
+    for (const [name, value] of Object.entries({ identity, networkKey, network })) {
+      if (value !== undefined) refuse(name, hidden(value), 'nothing where security is "none"');
+    }
+    return;
+  }
+  demand(id === undefined, "id", id, 'nothing unless security is "none": the id comes from the identity');
+  const isIdentity = typeof identity?.sign === "function" && identity.publicKey instanceof Uint8Array;
+  if (identity !== undefined && !isIdentity)
+    refuse("identity", hidden(identity), "an Identity, such as await loadOrCreateIdentity(path)");
+  if (networkKey !== undefined && typeof networkKey?.exportBytes !== "function")
+    refuse("networkKey", hidden(networkKey), "a NetworkKey, such as await loadNetworkKey(path)");
+  demand(network === undefined || typeof network === "string", "network", network, "a string");
+  demand(
+    security?.admits === undefined || typeof security.admits === "function",
+    "security.admits",
+    security?.admits,
+    "a function",
+  );
+}
+
+function hidden(value: unknown): string {
+  return value instanceof Uint8Array ? "bytes" : typeof value;
+}
+
+function refuse(name: string, shown: string, allowed: string): never {
+  throw new UsageError("invalidOption", `${name}: ${shown}; allowed is ${allowed}`);
+}
+
 /** Timers of Node wait at most 2^31 - 1 ms. */
 const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws UsageError `invalidOption` */
-export function checkTimeout(name: string, value: number | undefined, maxMs: number = longestTimerMs): void {
-  const isRight = value === undefined || (typeof value === "number" && value >= 1 && value <= maxMs);
-  demand(isRight, name, value, `a number from 1 to ${maxMs} ms`);
+export function checkTimeout(
+  name: string,
+  value: number | undefined,
+  maxMs: number = longestTimerMs,
+  minMs = 1,
+): void {
+  const isRight = value === undefined || (typeof value === "number" && value >= minMs && value <= maxMs);
+  demand(isRight, name, value, `a number from ${minMs} to ${maxMs} ms`);
 }
 
 /** @throws UsageError `invalidOption` */
@@ -231,5 +319,5 @@ export function checkMinAccepted(value: number | undefined): void {
 }
 
 export function demand(isRight: boolean, name: string, value: unknown, allowed: string): void {
-  if (!isRight) throw new UsageError("invalidOption", `${name}: ${describe(value)}; allowed is ${allowed}`);
+  if (!isRight) refuse(name, describe(value), allowed);
 }

@@ -1,19 +1,36 @@
 /**
  * Finding who serves a key: what `findProviders` comes to, in a query of core.
  */
-import type { Commands, Contact, NodeId, QueryEnd, QueryId, QueryStats, RecordKey } from "@kad/core";
+import {
+  boundAddresses,
+  type Commands,
+  type Contact,
+  type NodeId,
+  type QueryEnd,
+  type QueryId,
+  type QueryStats,
+  type RecordKey,
+} from "@kad/core";
+import type { SignedProvider } from "@kad/crypto";
 import { type Explained, explained } from "./explained.ts";
 import { resolveKey } from "./key.ts";
 import { defined, type FindProvidersOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
 import { type StreamingQuery, streamingQuery } from "./streaming-query.ts";
 
-/** Somebody who serves a key. What it says of itself, nobody has proven. */
+/** Somebody who serves a key. */
 export interface Provider {
   /** 32 bytes. */
   readonly id: NodeId;
-  /** For `send` and `ping`. */
+  /** For `send` and `ping`. The addresses that it has signed come first, then where holders have seen it. */
   readonly contact: Contact;
+  /**
+   * It has said so itself, under its signature, and whoever answers at `contact` proves that id. Always where there is
+   * security: others are not heard of. `false`: holders say so, and nobody has proven it.
+   */
+  readonly isProven: boolean;
+  /** Its public key, 32 bytes, where it is proven: `{ owner }` of the names that it sets. */
+  readonly publicKey: Uint8Array | undefined;
   /** What it announced beside its address, 0 to 512 bytes, the caller's own. */
   readonly meta: Uint8Array;
   /** What remained when it was heard: it is renewed meanwhile as long as the provider lives. */
@@ -40,13 +57,16 @@ export interface FindProvidersRunner {
   readonly run: RunQuery;
   readonly cancel: (query: QueryId) => void;
   readonly commands: Pick<Commands, "findProviders">;
+  /** Reads what providers have signed; `undefined`: nobody signs. */
+  readonly read: ((meta: Uint8Array) => SignedProvider | undefined) | undefined;
 }
 
 export function findProviders(
-  { run, cancel, commands }: FindProvidersRunner,
+  { run, cancel, commands, read }: FindProvidersRunner,
   keyOrName: RecordKey | string,
   options: FindProvidersOptions,
 ): StreamingFindProviders {
+  const provider = (told: Told): Provider => providerOf(told, read);
   return streamingQuery({
     begin: async (hooks) => {
       const key = resolveKey(keyOrName);
@@ -71,6 +91,13 @@ export function findProviders(
   });
 }
 
-function provider({ contact, meta, lifetimeMs }: Omit<Provider, "id">): Provider {
-  return { id: contact.id, contact, meta, lifetimeMs };
+type Told = Pick<Provider, "contact" | "meta" | "lifetimeMs">;
+
+function providerOf({ contact, meta, lifetimeMs }: Told, read: FindProvidersRunner["read"]): Provider {
+  const { id } = contact;
+  const signed = read?.(meta);
+  if (signed === undefined) return { id, contact, isProven: false, publicKey: undefined, meta, lifetimeMs };
+  const addresses = boundAddresses([...signed.addresses, ...contact.addresses]);
+  const { publicKey } = signed;
+  return { id, contact: { id, addresses }, isProven: true, publicKey, meta: signed.meta, lifetimeMs };
 }

@@ -1,5 +1,6 @@
 /**
- * What stands below a {@link DhtNode}: the machine, its driver, the loop and the sockets, put together from options.
+ * What stands below a {@link DhtNode}: the machine in its secure channels, its driver, the loop and the sockets, put
+ * together from options.
  */
 import {
   AddressTable,
@@ -17,10 +18,13 @@ import { type RunningNode, runNode } from "@kad/loop-node";
 import { randomPool, sha256 } from "./hash.ts";
 import { keyBytes } from "./key.ts";
 import { type CreateNodeOptions, defined } from "./options.ts";
+import type { Security } from "./security.ts";
 import { type NodeConnections, transportsOf } from "./transports.ts";
 
 export interface Stack {
   readonly machine: Machine<NodeEvent> & Commands;
+  /** `undefined` where plain text was asked for. */
+  readonly security: Security | undefined;
   readonly addresses: AddressTable;
   readonly limits: NodeLimits;
   readonly running: RunningNode;
@@ -39,20 +43,23 @@ export async function openStack(
 ): Promise<Stack> {
   const { exempt = [], ...given } = options.limits ?? {};
   const limits = resolveLimits(given);
-  const addresses = new AddressTable({ exempt });
-  const { transports, isListening, connections } = await transportsOf(options);
+  const secured = options.security === "none" ? undefined : await import("./security.ts");
+  const addresses = new AddressTable({ exempt, overheadBytes: secured?.overheadBytes ?? 0 });
+  const { transports, isListening, connections, carried } = await transportsOf(options);
+  const security = await secured?.Security.open(options, addresses, carried);
   const nodeOptions: NodeOptions = {
-    id: options.id ?? randomId(),
     random: randomPool,
     sha256,
     addresses,
     limits,
     mode: options.mode ?? (isListening ? "server" : "client"),
     ...defined({ store: options.store, validators: options.validators }),
+    ...(security?.machineOptions ?? { id: options.id ?? randomId() }),
   };
-  const machine = options.machine?.(nodeOptions) ?? new KadNode(nodeOptions);
+  const node = options.machine?.(nodeOptions) ?? new KadNode(nodeOptions);
+  const machine = security?.around(node) ?? node;
   const running = await runNode({ machine, transports, addresses, ...hooks });
-  return { machine, addresses, limits, running, isListening, connections };
+  return { machine, security, addresses, limits, running, isListening, connections };
 }
 
 function randomId(): NodeId {

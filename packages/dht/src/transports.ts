@@ -30,6 +30,13 @@ export interface NodeTransports {
   readonly connections: () => NodeConnections;
   /** Whether others are to reach this node. */
   readonly isListening: boolean;
+  readonly carried: Carried;
+}
+
+/** What a node's transports carry: what it needs channels for. */
+export interface Carried {
+  readonly datagrams: boolean;
+  readonly streams: boolean;
 }
 
 /** @throws UsageError `invalidAddress` or `invalidOption` that names the option, the value and what is allowed */
@@ -52,6 +59,10 @@ export async function transportsOf(options: CreateNodeOptions): Promise<NodeTran
     transports: [...transports, ...own],
     connections: () => defined({ tcp: overTcp?.stats, webSocket: overWeb?.stats }),
     isListening: listen.length > 0 || (own.length > 0 && mode === "server"),
+    carried: {
+      datagrams: used.has("udp") || own.length > 0,
+      streams: overTcp !== undefined || overWeb !== undefined || own.length > 0,
+    },
   };
 }
 

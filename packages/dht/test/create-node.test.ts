@@ -14,9 +14,9 @@ import {
 } from "@kad/core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BootstrapFailed, type CreateNodeOptions, createNode, keyOfName } from "../src/index.ts";
-import { freeUrl, Loopback, next, rejection, urlOf, utf8 } from "./support/network.ts";
+import { freeUrl, Loopback, next, plain, rejection, urlOf, utf8 } from "./support/network.ts";
 
-const net = new Loopback();
+const net = new Loopback(plain);
 afterEach(() => net.close());
 
 /** A datagram socket can take the port again: nothing was left open. */
@@ -30,9 +30,12 @@ async function expectFree(url: string): Promise<void> {
 describe("createNode refuses, by option, value and what is allowed", () => {
   const plain = { security: "none" } as const;
   const refused: [string, unknown, string][] = [
-    ["nothing", undefined, 'options: undefined; allowed is an object with at least { security: "none" }'],
-    ["no security", {}, 'security: is missing; allowed is "none": plain messages must be asked for'],
-    ["encryption", { security: "noise" }, 'security: "noise"; allowed is "none"'],
+    ["nothing", undefined, "options: undefined; allowed is an object, such as { listen, bootstrap }"],
+    [
+      "another security",
+      { security: "noise" },
+      'security: "noise"; allowed is absent (encrypted), an object of more',
+    ],
     [
       "a bootstrap that is no array",
       { ...plain, bootstrap: "udp://192.0.2.1:1" },
@@ -241,7 +244,7 @@ describe("a bootstrap list where nobody answers", () => {
     expect(error).toBeInstanceOf(BootstrapFailed);
     expect(error).toMatchObject({ code: "bootstrapFailed" });
     expect((error as BootstrapFailed).seeds).toEqual(
-      seeds.map((address) => ({ address, reason: "no answer within 200 ms" })),
+      seeds.map((address) => ({ address, code: "noAnswer", reason: "no answer within 200 ms" })),
     );
     expect((error as BootstrapFailed).message).toContain("no seed answered within 200 ms");
     await expectFree(listen);

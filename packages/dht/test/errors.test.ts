@@ -6,17 +6,49 @@ import {
   NodeClosed,
   PutFailed,
   SendFailed,
+  Superseded,
   UnresolvableHost,
 } from "../src/index.ts";
 
 const failures: [string, KadError, string][] = [
   [
     "bootstrapFailed",
-    new BootstrapFailed(250, [
-      { address: "udp://192.0.2.1:4100", reason: "no answer" },
-      { address: "udp://seed.example:4100", reason: "busy" },
-    ]),
-    "bootstrap: no seed answered within 250 ms (udp://192.0.2.1:4100: no answer; udp://seed.example:4100: busy); one is enough",
+    new BootstrapFailed(
+      250,
+      [
+        { address: "udp://192.0.2.1:4100", code: "noAnswer", reason: "no answer" },
+        { address: "udp://seed.example:4100", code: "busy", reason: "busy" },
+      ],
+      true,
+    ),
+    "bootstrap: no seed answered within 250 ms (udp://192.0.2.1:4100: no answer; udp://seed.example:4100: busy); one is " +
+      "enough. Nodes do not answer who has another network key, another network name, or no encryption: compare " +
+      "`networkKey`, `network` and `security`",
+  ],
+  [
+    "bootstrapFailed",
+    new BootstrapFailed(250, [{ address: "tcp://192.0.2.1:4100", code: "closed", reason: "closed" }], false),
+    "bootstrap: no seed answered within 250 ms (tcp://192.0.2.1:4100: closed); one is enough. Nodes that encrypt do not " +
+      "answer who does not: compare `security`",
+  ],
+  [
+    "bootstrapFailed",
+    new BootstrapFailed(
+      250,
+      [{ address: "udp://192.0.2.1:4100", code: "wrongPeer", reason: "another" }],
+      true,
+    ),
+    "bootstrap: no seed answered within 250 ms (udp://192.0.2.1:4100: another); one is enough",
+  ],
+  [
+    "superseded",
+    new Superseded(5, 7, { accepted: 0, asked: 0, refusals: {}, end: "converged" }),
+    "put: the sequence number is not 5 any more: there is 7",
+  ],
+  [
+    "superseded",
+    new Superseded(5, undefined, { accepted: 2, asked: 4, refusals: { superseded: 2 }, end: "converged" }),
+    "put: the sequence number is not 5 any more: 2 of 4 holders have a larger one",
   ],
   [
     "unresolvableHost",

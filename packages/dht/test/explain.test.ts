@@ -10,14 +10,14 @@ import {
   keyOfName,
   PutFailed,
 } from "../src/index.ts";
-import { Loopback } from "./support/network.ts";
+import { Loopback, plain } from "./support/network.ts";
 
 let loopback: Loopback;
 let nodes: readonly DhtNode[];
 let asker: DhtNode;
 
 beforeEach(async () => {
-  loopback = new Loopback();
+  loopback = new Loopback(plain);
   nodes = await loopback.openNetwork(12);
   asker = nodes.at(-1) as DhtNode;
 });

@@ -2,9 +2,9 @@ import { getEventListeners } from "node:events";
 import { NodeId } from "@kad/core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DhtNode } from "../src/index.ts";
-import { Loopback } from "./support/network.ts";
+import { Loopback, plain } from "./support/network.ts";
 
-const net = new Loopback();
+const net = new Loopback(plain);
 afterEach(() => net.close());
 
 /** Any point of the id space, the same in every run. */

@@ -2,9 +2,9 @@
 import { openNative, UnavailableError } from "@kad/native";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type CreateNodeOptions, createNode } from "../src/index.ts";
-import { Loopback, rejection } from "./support/network.ts";
+import { Loopback, plain, rejection } from "./support/network.ts";
 
-const net = new Loopback();
+const net = new Loopback(plain);
 afterEach(async () => {
   await net.close();
   vi.resetModules();

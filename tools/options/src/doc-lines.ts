@@ -5,7 +5,7 @@
  * @throws when a field has none: the page would have a hole
  */
 export function docLinesOf(source: string, name: string): ReadonlyMap<string, string> {
-  const body = new RegExp(`export interface ${name}(?: extends \\w+)? \\{\n(.*?)\n\\}`, "s").exec(
+  const body = new RegExp(`export interface ${name}(?: extends [\\w, ]+)? \\{\n(.*?)\n\\}`, "s").exec(
     source,
   )?.[1];
   if (body === undefined) throw new Error(`there is no interface ${name}`);

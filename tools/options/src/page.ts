@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { connectionLimitSpecs, type LimitSpec, limitSpecs } from "@kad/core";
-import { createNodeDefaults, fileDefaults } from "@kad/dht";
+import { createNodeDefaults, fileDefaults, keepAliveDefaults } from "@kad/dht";
 import { docLinesOf } from "./doc-lines.ts";
 
 const root = new URL("../../../", import.meta.url);
@@ -19,6 +19,7 @@ const takers: readonly {
   readonly defaults?: Readonly<Record<string, unknown>>;
 }[] = [
   { title: "`createNode`", file: "options.ts", name: "CreateNodeOptions", defaults: createNodeDefaults },
+  { title: "`createNode`, as its `security`", file: "options.ts", name: "SecurityOptions" },
   { title: "every operation", file: "options.ts", name: "OperationOptions" },
   {
     title: "every operation from `findNode` to `findProviders`, beside those above",
@@ -26,8 +27,12 @@ const takers: readonly {
     name: "WalkOptions",
   },
   { title: "`findNode`", file: "options.ts", name: "FindNodeOptions" },
+  { title: "`get`, `getText`, `keyOf` and `keepAlive` with a name", file: "names.ts", name: "Whose" },
   { title: "`get`, `getText`", file: "options.ts", name: "GetOptions" },
   { title: "`put`, `set`, `putRecord`", file: "options.ts", name: "PutOptions" },
+  { title: "`set`, `putRecord`", file: "options.ts", name: "SwapOptions" },
+  { title: "`set`", file: "options.ts", name: "SetOptions" },
+  { title: "`keepAlive`", file: "options.ts", name: "KeepAliveOptions", defaults: keepAliveDefaults },
   { title: "`announce`", file: "options.ts", name: "AnnounceOptions" },
   { title: "`findProviders`", file: "options.ts", name: "FindProvidersOptions" },
   { title: "`putFile`", file: "files/options.ts", name: "PutFileOptions", defaults: fileDefaults },

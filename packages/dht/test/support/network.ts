@@ -8,20 +8,36 @@ import {
   type DhtNodeEvents,
 } from "../../src/index.ts";
 
+/** What holds whether or not messages are encrypted is tested both ways. */
+export type Mode = Pick<CreateNodeOptions, "security">;
+export const plain: Mode = { security: "none" };
+export const modes: readonly (readonly [string, Mode])[] = [
+  ["encrypted", {}],
+  ["in plain text", plain],
+];
+
+/** A name that anyone may overwrite, in both modes. */
+export const anyones = { open: true } as const;
+
 /** What a test opens on loopback, closed together after it. */
 export class Loopback {
+  readonly #mode: Mode;
   readonly #nodes: DhtNode[] = [];
   readonly #sockets: Socket[] = [];
 
+  constructor(mode: Mode) {
+    this.#mode = mode;
+  }
+
   async open(options: Partial<CreateNodeOptions> = {}): Promise<DhtNode> {
-    const node = await createNode({ security: "none", listen: "udp://127.0.0.1:0", ...options });
+    const node = await createNode({ ...this.#mode, listen: "udp://127.0.0.1:0", ...options });
     this.#nodes.push(node);
     return node;
   }
 
   /** Without `listen`: a client. */
   async openClient(options: Partial<CreateNodeOptions> = {}): Promise<DhtNode> {
-    const node = await createNode({ security: "none", ...options });
+    const node = await createNode({ ...this.#mode, ...options });
     this.#nodes.push(node);
     return node;
   }

@@ -1,11 +1,11 @@
 import { createNode } from "../../src/index.ts";
 
-const plain = { listen: "udp://127.0.0.1:0", security: "none" } as const;
-const first = await createNode(plain);
-const second = await createNode({ ...plain, bootstrap: first.addresses });
+const listen = "udp://127.0.0.1:0";
+const first = await createNode({ listen });
+const second = await createNode({ listen, bootstrap: first.addresses });
 
-await first.set("greeting", "hello");
-console.log(await second.getText("greeting")); // hello
+await first.set("greeting", "hello"); // signed by the first node: nobody else can change it
+console.log(await second.getText("greeting", { owner: first.publicKey })); // hello
 
 await second.close();
 await first.close();

@@ -42,7 +42,8 @@ export class RecordMap implements FileNetwork {
     const body = this.bodies.get(key.key);
     const record = body && { type: "immutable", key, body, lifetimeMs: this.lifetimeMs };
     const holders = record === undefined ? [] : contacts(this.holders);
-    return { key, record, value: body, holders, end: "converged", stats };
+    const unowned = { seq: undefined, owner: undefined };
+    return { key, record, value: body, ...unowned, holders, end: "converged", stats };
   }
 
   async #put({ key, body }: DhtRecord, { signal }: PutOptions): Promise<PutResult> {
