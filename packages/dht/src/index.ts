@@ -64,6 +64,7 @@ export {
 export type { PingResult } from "./peers.ts";
 export type { FindProvidersResult, Provider, StreamingFindProviders } from "./providers.ts";
 export type { GetResult, PutResult } from "./records.ts";
+export { replayValidators } from "./replay-validators.ts";
 export {
   createIdentity,
   createNetworkKey,

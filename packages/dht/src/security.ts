@@ -3,7 +3,7 @@
  * are of `node:crypto`. Loaded by nodes that are secure, and by them alone.
  */
 import {
-  type AddressTable,
+  AddressTable,
   type Commands,
   KadError,
   type Machine,
@@ -25,6 +25,7 @@ import {
   type Identity,
   MutableRecords,
   maxSignedMetaBytes,
+  Network,
   type ProviderStatement,
   SeedIdentity,
   type SignedProvider,
@@ -144,6 +145,17 @@ export class Security {
     if (datagrams !== undefined && streams !== undefined) return channelsByKind({ datagrams, streams });
     return (datagrams ?? streams) as DatagramChannel | StreamChannel; // a node has a transport
   }
+}
+
+/**
+ * What an encrypted node of a network demands of records and of providers, beside what core does: for a `KadNode` that is to
+ * judge as it does, such as one of which a recording is played again.
+ */
+export function demandsOf(network: string): Required<Pick<NodeOptions, "validators" | "providerValidator">> {
+  const named = new Network(provider, network);
+  const records = new MutableRecords({ provider, network: named });
+  const providers = new SignedProviders({ provider, network: named, addresses: new AddressTable() });
+  return { validators: records.validators, providerValidator: providers.validator };
 }
 
 /** Waits until the identity has signed for the first static key: before, nobody could be answered. */

@@ -16,9 +16,12 @@ export async function replayFile(file: string, isJson: boolean, io: Io): Promise
 }
 
 async function replayed(file: string, { signal }: Io): Promise<ReplayReport> {
-  const { RecordingError, replayStream } = await import("@kad/sim");
+  const [{ RecordingError, replayStream }, { replayValidators }] = await Promise.all([
+    import("@kad/sim"),
+    import("@kad/dht"),
+  ]);
   try {
-    return await replayStream(linesOf(piecesOfFile(file), signal));
+    return await replayStream(linesOf(piecesOfFile(file), signal), await replayValidators());
   } catch (error) {
     if (error instanceof RecordingError) throw new WrongUsage(`${file}: ${error.message}`, { cause: error });
     throw error;

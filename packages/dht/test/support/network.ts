@@ -9,7 +9,7 @@ import {
 } from "../../src/index.ts";
 
 /** What holds whether or not messages are encrypted is tested both ways. */
-export type Mode = Pick<CreateNodeOptions, "security">;
+export type Mode = Pick<CreateNodeOptions, "security" | "closeTimeoutMs">;
 export const plain: Mode = { security: "none" };
 export const modes: readonly (readonly [string, Mode])[] = [
   ["encrypted", {}],

@@ -85,6 +85,7 @@ export class CallLog {
     if (this.#state !== "unused") throw new UsageError("invalidArgument", "log: it has a node already");
     this.#state = "watching";
     const { id, mode = "server", padRequests = true, limits = {}, validators = {}, store } = options;
+    const { providerValidator } = options;
     const header: RecordingHeader = {
       recording: recordingVersion,
       warning,
@@ -94,6 +95,7 @@ export class CallLog {
       padRequests,
       limits,
       validators: Object.keys(validators),
+      ...(providerValidator !== undefined && { hasProviderValidator: true }),
       hasStore: store !== undefined,
     };
     this.#writeLine(JSON.stringify(header));

@@ -27,6 +27,8 @@ export interface RecordingHeader {
   readonly limits: Partial<NodeLimits>;
   /** Names of record types that the host has added. */
   readonly validators: readonly string[];
+  /** Whether the host demands something of the metadata of providers. */
+  readonly hasProviderValidator?: boolean;
   /** Whether the host has brought a store. */
   readonly hasStore: boolean;
 }

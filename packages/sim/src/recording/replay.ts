@@ -8,6 +8,7 @@ import {
   NodeId,
   type NodeOptions,
   type Protocol,
+  type ProviderValidator,
   type RecordValidator,
   type Sha256,
   type StoredRecord,
@@ -24,6 +25,8 @@ export interface ReplayOptions {
   readonly sha256?: Sha256;
   /** The record types that the host had added, by name. */
   readonly validators?: Readonly<Record<string, RecordValidator>>;
+  /** What the host had demanded of providers. */
+  readonly providerValidator?: ProviderValidator;
   /** What the node spoke; the native protocol by default. */
   readonly protocol?: (addresses: NodeOptions["addresses"]) => Protocol;
   /** Makes the machine; `KadNode` by default. */
@@ -167,8 +170,10 @@ class Player {
         `recording of version ${header.recording}; this version plays ${recordingVersion}`,
       );
     }
-    const { validators = {} } = this.#options;
+    const { validators = {}, providerValidator } = this.#options;
     const missing = header.validators.filter((name) => validators[name] === undefined);
+    if (header.hasProviderValidator === true && providerValidator === undefined)
+      missing.push("the one of providers");
     if (missing.length > 0)
       throw new RecordingError("unsupported", `validators: the recording needs ${missing.join(", ")}`);
     return header;
@@ -187,7 +192,7 @@ class Player {
   }
 
   #make(header: RecordingHeader): NodeMachine {
-    const { sha256 = platformSha256(), validators, protocol, machine } = this.#options;
+    const { sha256 = platformSha256(), validators, providerValidator, protocol, machine } = this.#options;
     const addresses = this.#host;
     const options: NodeOptions = {
       id: NodeId.fromHex(header.id),
@@ -197,7 +202,8 @@ class Player {
       random: this.#host.random,
       sha256,
       addresses,
-      ...(validators !== undefined && { validators }),
+      validators: only(header.validators, validators),
+      ...(header.hasProviderValidator === true && providerValidator !== undefined && { providerValidator }),
       ...(protocol !== undefined && { protocol: protocol(addresses) }),
       ...(header.hasStore && { store: this.#host.storeOf(this.#stored) }),
     };
@@ -276,4 +282,12 @@ function methodOf(machine: NodeMachine, name: string): (...args: unknown[]) => u
 
 function malformed(line: number, reason: string, cause?: unknown): RecordingError {
   return new RecordingError("malformed", `line ${line}: ${reason}`, { cause });
+}
+
+/** Those that the node had: others would take records that it refused. */
+function only(
+  names: readonly string[],
+  validators: Readonly<Record<string, RecordValidator>> = {},
+): Readonly<Record<string, RecordValidator>> {
+  return Object.fromEntries(Object.entries(validators).filter(([name]) => names.includes(name)));
 }
