@@ -15,3 +15,7 @@ export function textOf(bytes: Uint8Array): string | undefined {
     return undefined;
   }
 }
+
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}

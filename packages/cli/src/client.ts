@@ -7,12 +7,14 @@ import type { Io } from "./io.ts";
 import { untilAnswered } from "./joining.ts";
 import { schemeOf } from "./options.ts";
 import { Screen } from "./screen.ts";
+import { type SecurityChoice, securityOf } from "./security-options.ts";
 import { shownMs } from "./text.ts";
 
 export interface ClientOptions {
   readonly bootstrap: readonly string[];
   /** Of joining, and again of what is done then. */
   readonly timeoutMs: number;
+  readonly security: SecurityChoice;
 }
 
 export const defaultClientTimeoutMs = 10_000;
@@ -28,11 +30,11 @@ export function requireBootstrap(bootstrap: readonly string[]): void {
 /** Joins, runs `work`, and leaves however that ends. On a terminal stderr shows meanwhile what is done. */
 export async function withClient<T>(
   io: Io,
-  { bootstrap, timeoutMs }: ClientOptions,
+  { bootstrap, timeoutMs, security }: ClientOptions,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
   requireBootstrap(bootstrap);
-  return await openClient(io, { bootstrap }, "joining", async (node, progress) => {
+  return await openClient(io, { bootstrap, security }, "joining", async (node, progress) => {
     await untilAnswered(node, { seeds: bootstrap, timeoutMs, signal: io.signal });
     return await work(node, progress);
   });
@@ -41,13 +43,13 @@ export async function withClient<T>(
 /** The same without joining: for what asks one node alone, at a URL. */
 export async function withLoneClient<T>(
   io: Io,
-  url: string,
+  { url, security }: { readonly url: string; readonly security: SecurityChoice },
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const scheme = schemeOf(url);
   return await openClient(
     io,
-    { bootstrap: [], ...(scheme === undefined ? {} : { dial: [scheme] }) },
+    { bootstrap: [], security, ...(scheme === undefined ? {} : { dial: [scheme] }) },
     "asking",
     work,
   );
@@ -55,11 +57,15 @@ export async function withLoneClient<T>(
 
 async function openClient<T>(
   io: Io,
-  dialled: Pick<CreateNodeOptions, "bootstrap" | "dial">,
+  {
+    security,
+    ...dialled
+  }: Pick<CreateNodeOptions, "bootstrap" | "dial"> & { readonly security: SecurityChoice },
   task: string,
   work: (node: DhtNode, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const { createNode } = await import("@kad/dht");
+  const secured = await securityOf(security);
   const progress = new Progress(Screen.ofStderr(io), task);
   let fault: unknown;
   const report = (error: unknown): void => {
@@ -67,7 +73,7 @@ async function openClient<T>(
   };
   try {
     const options = { ...dialled, bootstrapRequired: false, report, signal: io.signal };
-    const node = await createNode({ ...options, security: "none" });
+    const node = await createNode({ ...options, ...secured });
     try {
       return await work(node, progress);
     } finally {

@@ -5,6 +5,7 @@ import { demo } from "./commands/demo.ts";
 import { explain } from "./commands/explain.ts";
 import { find } from "./commands/find.ts";
 import { get } from "./commands/get.ts";
+import { newSecret } from "./commands/new.ts";
 import { node } from "./commands/node.ts";
 import { ping } from "./commands/ping.ts";
 import { providers } from "./commands/providers.ts";
@@ -25,5 +26,6 @@ export const commands: readonly Command[] = [
   ping,
   explain,
   stats,
+  newSecret,
   sim,
 ];

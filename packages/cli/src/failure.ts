@@ -70,6 +70,12 @@ export function toFailure(error: unknown): Failure {
       );
     case "listenFailed":
       return new Failure(exitCode.cannotListen, message, options);
+    case "fileNotFound":
+      return new Failure(exitCode.usage, `${message}; kad new makes one`, options);
+    case "fileExists":
+    case "fileNotPrivate":
+    case "fileMalformed":
+      return new Failure(exitCode.usage, message, options);
     case "ENOENT":
       return new Failure(exitCode.usage, `${pathOf(error)}: there is no such file`, options);
     case "EISDIR":
@@ -110,7 +116,7 @@ function bootstrapMessage(error: unknown): string {
 
 /** Of nodes that were to let us in. */
 export function noAnswerAt(addresses: readonly string[]): string {
-  return `no node answered at ${addresses.map(oneLine).join(", ")}; is one running there?`;
+  return `no node answered at ${addresses.map(oneLine).join(", ")}; is one running there, and in the same network (--network-key, --insecure)?`;
 }
 
 function putMessage(error: unknown): string {

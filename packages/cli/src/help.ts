@@ -39,6 +39,8 @@ export function helpOfAll(commands: readonly Command[]): string {
     ]),
     section("Environment", [
       ["KAD_BOOTSTRAP", "URLs, separated by spaces, for when --bootstrap is absent"],
+      ["KAD_IDENTITY", "A file, for when --identity is absent"],
+      ["KAD_NETWORK_KEY", "A file, for when --network-key is absent"],
       ["KAD_DEBUG", "Set to 1: errors come with their stack"],
       ["NO_COLOR", "Set to anything: no colors"],
     ]),

@@ -13,6 +13,8 @@ export interface Output {
 /** The variables that mean something here; those that nobody knows are ignored, as everywhere. */
 export interface Env {
   readonly KAD_BOOTSTRAP?: string | undefined;
+  readonly KAD_IDENTITY?: string | undefined;
+  readonly KAD_NETWORK_KEY?: string | undefined;
   readonly KAD_DEBUG?: string | undefined;
   readonly NO_COLOR?: string | undefined;
   readonly TERM?: string | undefined;

@@ -3,6 +3,7 @@
  */
 import type { Contact } from "@kad/core";
 import type { Announcement, DhtNode } from "@kad/dht";
+import { hexOf } from "./bytes.ts";
 import { oneLine, toFailure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import type { JoinWatch } from "./joining.ts";
@@ -36,8 +37,9 @@ class JsonView implements ServerView {
     this.#io = io;
   }
 
-  listening({ id, addresses }: DhtNode): void {
-    this.#write("listening", { id: id.toHex(), addresses });
+  listening({ id, publicKey, addresses }: DhtNode): void {
+    const proven = publicKey && { publicKey: hexOf(publicKey) };
+    this.#write("listening", { id: id.toHex(), ...proven, addresses });
   }
 
   recording({ file }: Recording): void {

@@ -10,6 +10,7 @@ import type { Io } from "./io.ts";
 import { JoinWatch, untilJoined } from "./joining.ts";
 import { schemeOf, timeout, url } from "./options.ts";
 import type { Recording } from "./recording.ts";
+import { type SecurityChoice, securityOf } from "./security-options.ts";
 import type { ServerView } from "./server-view.ts";
 
 export const listen: ValueSpec<string> & { readonly multiple: true } = {
@@ -44,6 +45,7 @@ export interface ServerSettings {
   readonly announced?: readonly string[];
   readonly bootstrap: readonly string[];
   readonly timeoutMs: number | undefined;
+  readonly security: SecurityChoice;
   readonly limits?: Partial<NodeLimits>;
   /** Of this node; whoever has opened it closes it. */
   readonly recording?: Recording | undefined;
@@ -84,7 +86,7 @@ async function serveUntil(
     listen: listenAt,
     ...announcements(settings.announced ?? [], listenAt),
     bootstrap: seeds,
-    security: "none",
+    ...(await securityOf(settings.security)),
     bootstrapRequired: false,
     closeTimeoutMs,
     limits,

@@ -13,12 +13,12 @@ export function tellStored(
   isJson: boolean,
   progress: Progress,
   put: PutResult,
-  { bytes }: { readonly bytes: number },
+  said: { readonly bytes: number; readonly owner?: string },
 ): void {
   const { key, accepted, asked, stats } = put;
   progress.summary(`stored on ${accepted} of ${asked} holders: ${describeEffort(stats)}`);
   if (isJson) {
-    const fields = { key: key.toHex(), kind: "record", bytes, accepted, asked };
+    const fields = { key: key.toHex(), kind: "record", ...said, accepted, asked };
     writeEvent(io.stdout, "stored", { ...fields, ...effortFields(stats) });
   } else {
     io.stdout.write(`${key.toHex()}\n`);

@@ -41,7 +41,7 @@ describe("what goes wrong, in a line", () => {
         true,
       ),
       4,
-      "no node answered at udp://a:1, udp://b:2; is one running there?",
+      "no node answered at udp://a:1, udp://b:2; is one running there, and in the same network (--network-key, --insecure)?",
     ],
     [
       new BootstrapFailed(
@@ -53,7 +53,7 @@ describe("what goes wrong, in a line", () => {
         true,
       ),
       4,
-      "no node answered at udp://b:2; is one running there?; udp://a:1: unreachable",
+      "no node answered at udp://b:2; is one running there, and in the same network (--network-key, --insecure)?; udp://a:1: unreachable",
     ],
     [
       new BootstrapFailed(

@@ -30,18 +30,35 @@ it("opens with lines that run in a shell, and print what they say", { timeout: 6
   const script = lines
     .replaceAll("4100", String(await freePort()))
     .replace("> node.log", `> ${folder}/node.log`)
-    .replaceAll("copy.md", join(folder, "copy.md"));
+    .replaceAll("copy.md", join(folder, "copy.md"))
+    .replaceAll("./me", join(folder, "me"));
   const cwd = new URL("..", import.meta.url);
   const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", `${script}\nwait`], { env, cwd });
   expect(stderr).toBe("");
   const promised = [...lines.matchAll(/# → (.*)/g)].map(([, text = ""]) => text);
-  expect(promised).toEqual(["hello", "back at noon"]);
+  expect(promised).toEqual(["hello", "back at noon", "in again"]);
   for (const text of promised) expect(stdout).toContain(text);
   expect(stdout).toMatch(/[0-9a-f]{64} +\d+ bits +udp:\/\/127\.0\.0\.1:\d+$/m);
   expect(stdout).toMatch(/^ended: the closest that were needed have answered\nfound 5 bytes: 1 request, /m);
   expect(stdout).toMatch(/answered in [\d.]+ ms$/m);
   expect(stdout).toMatch(/^ +nodes met +1, of which 1 answered a ping$/m);
   expect(await readFile(join(folder, "node.log"), "utf8")).toMatch(/^listening .*\nstopped\n$/s);
+});
+
+it("has lines for a private network that run in a shell, and keep out who has no key", {
+  timeout: 60_000,
+}, async () => {
+  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+  const [, lines = ""] = /^#### Who, and with whom\n.*?```sh\n(.*?)```/ms.exec(readme) ?? [];
+  const log = join(folder, "private.log");
+  const script = lines
+    .replaceAll("4102", String(await freePort()))
+    .replaceAll("./network-key", join(folder, "network-key"))
+    .replace("> private.log &", `> ${log} &\nuntil grep -qs listening ${log}; do sleep 0.05; done`);
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", script], { env });
+  expect(stdout).toMatch(/^copy .*network-key to every machine that is to be let in, and to no other\n/);
+  expect(stdout).toMatch(/^[0-9a-f]{64}\nnobody is there, for all that a stranger can tell\n$/m);
+  expect(stderr).toMatch(/^kad: udp:.* did not answer within 1\.0+ s/);
 });
 
 it("has a guide whose lines run in two terminals, and print what they say", { timeout: 60_000 }, async () => {

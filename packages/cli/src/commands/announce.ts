@@ -7,11 +7,14 @@ import { exitCode } from "../exit-code.ts";
 import { WrongUsage } from "../failure.ts";
 import { keyArgument, nameOption, readKey } from "../key-argument.ts";
 import { bootstrap, json } from "../options.ts";
+import { security } from "../security-options.ts";
 import { endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
 import { serverView } from "../server-view.ts";
 import { grouped } from "../text.ts";
 
-const maxMetaBytes = 512;
+/** Beside a signature; without one there is room for more. */
+const maxMetaBytes = 401;
+const maxInsecureMetaBytes = 512;
 
 export const announce: Command = defineCommand({
   name: "announce",
@@ -20,7 +23,7 @@ export const announce: Command = defineCommand({
     "Starts a node, whose address the 20 nodes closest to the key tell whoever asks for its providers. It is renewed for " +
       "as long as the node runs, and withdrawn when it ends; of a node that is killed they forget it within the hour.",
     "What the key stands for, and what providers do for those who find them, is up to you: the node itself serves " +
-      "nothing. Nobody proves what is announced.",
+      "nothing. Others see proven who has announced it, and not that it is true.",
     "With --json come the events of kad node, and announced.",
   ],
   args: [keyArgument],
@@ -29,10 +32,11 @@ export const announce: Command = defineCommand({
     name: { ...nameOption, summary: "Instead of KEY: any name, for which the hash of it stands" },
     meta: {
       value: "TEXT",
-      summary: "What others should know before they connect, at most 512 bytes",
-      parse: metaOf,
+      summary: "What others should know before they connect, at most 401 bytes",
+      parse: (text: string) => text,
     },
     listen,
+    ...security,
     timeout: joinTimeout,
     "exit-with-stdin": exitWithStdin,
     json,
@@ -47,10 +51,16 @@ export const announce: Command = defineCommand({
   async run({ options, args, io }) {
     const { bootstrap: seeds, meta, name, json: isJson } = options;
     requireBootstrap(seeds);
+    checkMeta(meta, options.insecure);
     const key = await readKey(args[0], name);
     const view = serverView(io, isJson);
     const end = endOfRun(io, options["exit-with-stdin"]);
-    const settings = { listen: options.listen, bootstrap: seeds, timeoutMs: options.timeout };
+    const settings = {
+      listen: options.listen,
+      bootstrap: seeds,
+      timeoutMs: options.timeout,
+      security: options,
+    };
     await serve(settings, view, end, async (node) => {
       const said = meta === undefined ? {} : { meta };
       view.announced(await node.announce(key, { ...said, signal: end }));
@@ -59,8 +69,8 @@ export const announce: Command = defineCommand({
   },
 });
 
-function metaOf(text: string): string {
+function checkMeta(text = "", isInsecure: boolean): void {
   const { length } = new TextEncoder().encode(text);
-  if (length <= maxMetaBytes) return text;
-  throw new WrongUsage(`${grouped(length)} bytes; allowed are ${maxMetaBytes}`);
+  const most = isInsecure ? maxInsecureMetaBytes : maxMetaBytes;
+  if (length > most) throw new WrongUsage(`--meta: ${grouped(length)} bytes; allowed are ${most}`);
 }

@@ -8,8 +8,9 @@ import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { oneLine, WrongUsage } from "../failure.ts";
 import { roundedMs, writeEvent } from "../json.ts";
-import { keyArgument, nameOption, readKey } from "../key-argument.ts";
+import { keyArgument, nameOption, ownerOption, readOwnedKey } from "../key-argument.ts";
 import { bootstrap, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import { plural } from "../text.ts";
 import { describeEffort, type Effort, effortFields } from "../walk.ts";
 
@@ -62,11 +63,13 @@ export const explain: Command = defineCommand({
   options: {
     bootstrap,
     name: nameOption,
+    owner: ownerOption,
     query: {
       value: "QUERY",
       summary: "Which search: get, find or providers, as the commands of these names; get by default",
       parse: queryOf,
     },
+    ...security,
     timeout,
     json,
   },
@@ -79,11 +82,15 @@ export const explain: Command = defineCommand({
   ],
   async run({ options, args, io }) {
     const { bootstrap: seeds, timeout: timeoutMs = defaultClientTimeoutMs, name, query = "get" } = options;
-    const key = await readKey(args[0], name);
+    const keyOf = await readOwnedKey(args[0], name, options.owner);
     const { formatExplanation } = await import("@kad/dht");
-    await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
+    await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, async (node, progress) => {
       progress.task = "searching";
-      const outcome = await searches[query](node, key, { timeoutMs, signal: io.signal, explain: true });
+      const outcome = await searches[query](node, keyOf(node), {
+        timeoutMs,
+        signal: io.signal,
+        explain: true,
+      });
       progress.end();
       const { explanation, found, effort } = outcome;
       if (options.json) {

@@ -9,6 +9,7 @@ import { Failure } from "../failure.ts";
 import { writeEvent } from "../json.ts";
 import { keyArgument, nameOption, readKey } from "../key-argument.ts";
 import { bootstrap, count, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import { describeEffort, effortFields, failureOfWalk } from "../walk.ts";
 
 const defaultResults = 8;
@@ -30,6 +31,7 @@ export const find: Command = defineCommand({
       summary: `How many of the closest must have answered; ${defaultResults} by default`,
       parse: count(1, mostResults),
     },
+    ...security,
     timeout,
     json,
   },
@@ -50,7 +52,7 @@ export const find: Command = defineCommand({
     const target = await readKey(args[0], name);
     const { commonPrefixLength } = await import("@kad/core");
     const sharedBits = (id: NodeId): number => commonPrefixLength(target, id);
-    await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
+    await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, async (node, progress) => {
       progress.task = "looking for the closest nodes";
       const search = node.findNode(target, { timeoutMs, results, signal: io.signal });
       if (options.json)

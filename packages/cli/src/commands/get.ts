@@ -10,8 +10,9 @@ import { Failure } from "../failure.ts";
 import { describeTransfer } from "../file-transfer.ts";
 import type { Io } from "../io.ts";
 import { roundedMs, writeEvent } from "../json.ts";
-import { keyArgument, nameOption, readKey } from "../key-argument.ts";
+import { keyArgument, nameOption, ownerOption, readOwnedKey } from "../key-argument.ts";
 import { bootstrap, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import { FileSink, JsonSink, type Sink, StdoutSink } from "../sink.ts";
 import { plural, shownBytes, shownMs } from "../text.ts";
 import { describeEffort, effortFields, failureOfWalk } from "../walk.ts";
@@ -21,8 +22,8 @@ export const get: Command = defineCommand({
   summary: "Fetch what is stored under a key, and write it to standard output or a file",
   description: [
     "Writes exactly the bytes that were stored, without a line end of its own (a terminal gets one): the value of a " +
-      "record, or the whole of a file, which it recognizes. Each byte is proven by the key, but of an open record " +
-      "(kad set).",
+      "record, or the whole of a file, which it recognizes. Each byte is proven by the key, or by its owner's signature; " +
+      "only a --name without --owner is what anyone has written.",
     "Where nobody has the record, the exit code is 3. Where a part of a file is missing, it is 6: the bytes before it " +
       "are written, and the line on stderr says what is missing.",
     "With --json the event value has the value as base64, and as text where it is UTF-8. A file comes as events bytes, " +
@@ -32,7 +33,9 @@ export const get: Command = defineCommand({
   options: {
     bootstrap,
     name: nameOption,
+    owner: ownerOption,
     output: { value: "FILE", summary: "Write to this file", parse: (text: string) => text },
+    ...security,
     timeout: {
       ...timeout,
       summary: "How long joining, and then each record, may take: 500ms, 10s, 2m; 10s by default",
@@ -49,11 +52,11 @@ export const get: Command = defineCommand({
   ],
   async run({ options, args, io }) {
     const { bootstrap: seeds, timeout: timeoutMs = defaultClientTimeoutMs, name, output } = options;
-    const key = await readKey(args[0], name);
+    const keyOf = await readOwnedKey(args[0], name, options.owner);
     const { isFileRecord } = await import("@kad/dht");
-    await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
+    await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, async (node, progress) => {
       progress.task = "looking for the record";
-      const found = await node.get(key, { timeoutMs, signal: io.signal });
+      const found = await node.get(keyOf(node), { timeoutMs, signal: io.signal });
       const { value, record, end } = found;
       if (value === undefined) {
         throw failureOfWalk(end) ?? new Failure(exitCode.notFound, `nobody has ${name ?? args[0]}`);

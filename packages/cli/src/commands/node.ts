@@ -6,6 +6,7 @@ import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { bootstrap, count, json } from "../options.ts";
 import { openRecording } from "../recording.ts";
+import { security } from "../security-options.ts";
 import { announced, endOfRun, exitWithStdin, joinTimeout, listen, serve } from "../server.ts";
 import { serverView } from "../server-view.ts";
 
@@ -21,7 +22,8 @@ export const node: Command = defineCommand({
     "A node answers others, keeps records for them, and renews what it knows of the network. Without --bootstrap it is " +
       "the first node of a network of its own.",
     "Without --listen it takes a free port: on loopback when every --bootstrap address is there or none is given, else " +
-      "on every interface. Messages travel in plain text.",
+      "on every interface.",
+    "Everything is encrypted, and peers prove who they are. With --network-key only those get an answer who have it too.",
     "With --json the first line is the event listening, with id and addresses; then come joined, peer (a peer has " +
       "answered), error and, at the end, stopped.",
   ],
@@ -34,6 +36,7 @@ export const node: Command = defineCommand({
       summary: "Records to keep for others, 1 kB of memory each; 1,024 by default",
       parse: count(1, 1_000_000),
     },
+    ...security,
     timeout: joinTimeout,
     record: {
       value: "FILE",
@@ -57,6 +60,10 @@ export const node: Command = defineCommand({
       does: "behind a proxy or a tunnel",
     },
     {
+      line: "kad node --identity ~/.kad-identity --network-key ~/.kad-network-key",
+      does: "always the same node, of a private network; kad new has made the files",
+    },
+    {
       line: "kad node --record node.jsonl",
       does: "what it did can be played again: kad sim --replay node.jsonl",
     },
@@ -78,6 +85,7 @@ export const node: Command = defineCommand({
           announced: options.announce,
           bootstrap: seeds,
           timeoutMs: options.timeout,
+          security: options,
           limits,
           recording,
         },

@@ -7,6 +7,7 @@ import { exitCode } from "../exit-code.ts";
 import { Failure, oneLine } from "../failure.ts";
 import { roundedMs, writeEvent } from "../json.ts";
 import { json, timeout, url } from "../options.ts";
+import { security } from "../security-options.ts";
 import { shownMs } from "../text.ts";
 
 const defaultTimeoutMs = 5_000;
@@ -19,6 +20,7 @@ export const ping: Command = defineCommand({
   ],
   args: [{ name: "URL", summary: "The node: udp://HOST:PORT, tcp://…, ws://…, wss://…" }],
   options: {
+    ...security,
     timeout: { ...timeout, summary: "How long to wait for the answer: 500ms, 5s; 5s by default" },
     json,
   },
@@ -26,7 +28,7 @@ export const ping: Command = defineCommand({
   async run({ options, args, io }) {
     const address = url(args[0] as string);
     const { timeout: timeoutMs = defaultTimeoutMs } = options;
-    const { contact, rttMs, reason } = await withLoneClient(io, address, (node) =>
+    const { contact, rttMs, reason } = await withLoneClient(io, { url: address, security: options }, (node) =>
       node.ping(address, { timeoutMs, signal: io.signal }),
     );
     if (contact === undefined) {
@@ -34,7 +36,7 @@ export const ping: Command = defineCommand({
       const waited = `within ${shownMs(timeoutMs)}${why}`;
       throw new Failure(
         exitCode.unreachable,
-        `${oneLine(address)} did not answer ${waited}; is a node running there?`,
+        `${oneLine(address)} did not answer ${waited}; is a node running there, and in the same network (--network-key, --insecure)?`,
       );
     }
     const id = contact.id.toHex();

@@ -2,7 +2,7 @@
  * `kad providers`: who serves a key.
  */
 import type { Provider } from "@kad/dht";
-import { base64Of, textOf } from "../bytes.ts";
+import { base64Of, hexOf, textOf } from "../bytes.ts";
 import { defaultClientTimeoutMs, withClient } from "../client.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
@@ -10,6 +10,7 @@ import { Failure, oneLine } from "../failure.ts";
 import { writeEvent } from "../json.ts";
 import { keyArgument, nameOption, readKey } from "../key-argument.ts";
 import { bootstrap, count, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import { describeEffort, effortFields, failureOfWalk } from "../walk.ts";
 
 const defaultLimit = 100;
@@ -32,6 +33,7 @@ export const providers: Command = defineCommand({
       summary: `End when so many are known; ${defaultLimit} by default`,
       parse: count(1, mostProviders),
     },
+    ...security,
     timeout,
     json,
   },
@@ -49,7 +51,7 @@ export const providers: Command = defineCommand({
     const { bootstrap: seeds, timeout: timeoutMs = defaultClientTimeoutMs, name, json: isJson } = options;
     const { limit = defaultLimit } = options;
     const key = await readKey(args[0], name);
-    await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
+    await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, async (node, progress) => {
       progress.task = "looking for providers";
       const search = node.findProviders(key, { timeoutMs, limit, signal: io.signal });
       for await (const provider of search) {
@@ -69,9 +71,10 @@ export const providers: Command = defineCommand({
   },
 });
 
-function fieldsOf({ id, contact, meta, lifetimeMs }: Provider): Record<string, unknown> {
+function fieldsOf({ id, publicKey, contact, meta, lifetimeMs }: Provider): Record<string, unknown> {
   return {
     id: id.toHex(),
+    ...(publicKey && { publicKey: hexOf(publicKey) }),
     addresses: contact.addresses.map(({ key }) => key),
     meta: textOf(meta),
     metaBase64: base64Of(meta),

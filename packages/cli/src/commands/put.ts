@@ -12,6 +12,7 @@ import { type Peeked, peek, piecesOfFile, piecesOfStdin } from "../input.ts";
 import type { Io } from "../io.ts";
 import { roundedMs, writeEvent } from "../json.ts";
 import { bootstrap, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import { tellStored } from "../stored.ts";
 import { grouped, plural, shownBytes, shownMs } from "../text.ts";
 
@@ -33,6 +34,7 @@ export const put: Command = defineCommand({
     bootstrap,
     text: { value: "TEXT", summary: "Store this text instead of a file", parse: (text: string) => text },
     file: { summary: "Store it as a file even where it would fit into one record" },
+    ...security,
     timeout: {
       ...timeout,
       summary: "How long joining, and then each record, may take: 500ms, 10s, 2m; 10s by default",
@@ -50,7 +52,7 @@ export const put: Command = defineCommand({
     const { bytes, size } = await readSource(io, args[0], text);
     // What looks like a part of a file would be read as one.
     const isRecord = bytes.isWhole && bytes.head.length <= maxRecordBytes && !options.file;
-    await withClient(io, { bootstrap: seeds, timeoutMs }, async (node, progress) => {
+    await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, async (node, progress) => {
       if (isRecord && !isFileRecord(bytes.head)) {
         progress.task = "storing";
         const put = await node.put(bytes.head, { timeoutMs, signal: io.signal });

@@ -8,6 +8,7 @@ import { Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { roundedNumbers, writeEvent } from "../json.ts";
 import { bootstrap, count, json, timeout } from "../options.ts";
+import { security } from "../security-options.ts";
 import type { Survey } from "../survey.ts";
 import { columns, grouped, shownMs } from "../text.ts";
 
@@ -28,6 +29,7 @@ export const stats: Command = defineCommand({
       summary: `Random points to look for; ${defaultLookups} by default`,
       parse: count(1, mostLookups),
     },
+    ...security,
     timeout,
     json,
   },
@@ -39,7 +41,7 @@ export const stats: Command = defineCommand({
       lookups = defaultLookups,
     } = options;
     const { survey } = await import("../survey.ts");
-    const found = await withClient(io, { bootstrap: seeds, timeoutMs }, (node, progress) =>
+    const found = await withClient(io, { bootstrap: seeds, timeoutMs, security: options }, (node, progress) =>
       survey(node, lookups, { timeoutMs, signal: io.signal }, (task) => {
         progress.task = task;
       }),

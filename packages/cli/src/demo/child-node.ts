@@ -74,7 +74,9 @@ export class ChildNode {
       "--json",
       "--exit-with-stdin",
     ];
-    const child = spawn(program, [...args, ...own], { stdio: ["pipe", "pipe", "pipe"] });
+    // The demo is a network of its own, whatever one's shell says of others.
+    const env = { ...process.env, KAD_IDENTITY: undefined, KAD_NETWORK_KEY: undefined };
+    const child = spawn(program, [...args, ...own], { env, stdio: ["pipe", "pipe", "pipe"] });
     child.stdin.on("error", () => undefined); // it may end before we close the pipe
     const ended = endOf(child);
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]);

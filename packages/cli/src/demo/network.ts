@@ -94,7 +94,7 @@ export class DemoNetwork {
     const { signal, onError } = this.#options;
     const seeds = [this.address];
     const options = { bootstrap: seeds, bootstrapRequired: false, report: onError, signal };
-    const client = await createNode({ ...options, security: "none" });
+    const client = await createNode(options);
     try {
       await untilAnswered(client, { seeds, timeoutMs: clientTimeoutMs, signal });
     } catch (error) {
@@ -120,7 +120,6 @@ export class DemoNetwork {
     const node = await createNode({
       listen: loopback,
       bootstrap: bootstrap === undefined ? [] : [bootstrap],
-      security: "none",
       limits: { maxRecords, maxRecordBytes: maxRecords * maxRecordBytes },
       closeTimeoutMs: 0, // it is to look like a crash
       plugins: [join],

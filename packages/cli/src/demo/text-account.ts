@@ -117,7 +117,7 @@ export class TextAccount implements Account {
       ...(cutLines > 0 ? [`${grouped(cutLines)} over 1,000 bytes, cut there`] : []),
     ];
     this.#screen.print(
-      style.bold("kad demo: a Kademlia network on this machine, in plain text over UDP"),
+      style.bold("kad demo: a Kademlia network on this machine, encrypted over UDP"),
       style.dim("every node has a socket of its own at udp://127.0.0.1:PORT, shown as :PORT"),
       `${oneLine(file)}: ${plural(lines, "line")}, ${shownBytes(bytes)}, make ${plural(records, "record")}`,
       ...(notes.length > 0 ? [style.dim(`  ${notes.join("; ")}`)] : []),

@@ -138,7 +138,7 @@ describe("kad demo", () => {
     const [ready] = io.eventsOf("ready");
     const [, address = ""] =
       /^npx kad node --bootstrap (udp:\/\/127\.0\.0\.1:\d+)$/.exec(ready?.join ?? "") ?? [];
-    const visitor = await createNode({ listen: "udp://127.0.0.1:0", bootstrap: [address], security: "none" });
+    const visitor = await createNode({ listen: "udp://127.0.0.1:0", bootstrap: [address] });
     await io.until(/"event":"visitor"/);
     expect(io.eventsOf("visitor")).toEqual([
       { event: "visitor", id: visitor.id.toHex(), address: visitor.addresses[0] },
@@ -152,7 +152,7 @@ describe("kad demo", () => {
   it("tells people who joins, too", async () => {
     const { io, code } = begin(["demo", file, "--nodes", "4", "--processes", "0"]);
     const [, address = ""] = await io.until(/^ {2}npx kad node --bootstrap (\S+)$/m);
-    const visitor = await createNode({ listen: "udp://127.0.0.1:0", bootstrap: [address], security: "none" });
+    const visitor = await createNode({ listen: "udp://127.0.0.1:0", bootstrap: [address] });
     await io.until(
       new RegExp(`^ {2}\\+ ${visitor.id.toHex().slice(0, 8)}… ${visitor.addresses[0]} has joined`, "m"),
     ); // slice: a string

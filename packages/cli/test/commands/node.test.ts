@@ -27,6 +27,7 @@ describe("kad node", () => {
     expect(listening).toEqual({
       event: "listening",
       id: expect.stringMatching(/^[0-9a-f]{64}$/),
+      publicKey: expect.stringMatching(/^[0-9a-f]{64}$/),
       addresses: [expect.stringMatching(/^udp:\/\/127\.0\.0\.1:[1-9]\d*$/)],
     });
     expect(io.out.startsWith('{"event":"listening","id":"')).toBe(true);
@@ -176,7 +177,10 @@ describe("kad node", () => {
   it("gives up when nobody answers, and says at which address", async () => {
     const url = await network.silentUrl();
     const io = await run(["node", "--bootstrap", url, "--timeout", "50ms", "--json"]);
-    expect(io).toMatchObject({ code: 4, err: `kad: no node answered at ${url}; is one running there?\n` });
+    expect(io).toMatchObject({
+      code: 4,
+      err: `kad: no node answered at ${url}; is one running there, and in the same network (--network-key, --insecure)?\n`,
+    });
     expect(io.events.map(({ event }) => event)).toEqual(["listening", "stopped"]);
   });
 

@@ -72,6 +72,7 @@ describe("kad announce and kad providers", () => {
       {
         event: "provider",
         id,
+        publicKey: io.events[0]?.publicKey,
         addresses: io.events[0]?.addresses,
         meta: "häh",
         metaBase64: "aMOkaA==",
@@ -120,7 +121,11 @@ describe("kad announce and kad providers", () => {
   it.each([
     [["announce"], "give either KEY or --name NAME"],
     [["announce", "12"], 'key: "12"; allowed are 64 hexadecimal digits'],
-    [["announce", "--name", "a", "--meta", "é".repeat(257)], "--meta: 514 bytes; allowed are 512"],
+    [["announce", "--name", "a", "--meta", "é".repeat(201)], "--meta: 402 bytes; allowed are 401"],
+    [
+      ["announce", "--name", "a", "--insecure", "--meta", "é".repeat(257)],
+      "--meta: 514 bytes; allowed are 512",
+    ],
     [["providers"], "give either KEY or --name NAME"],
     [["providers", "--name", "a", "--limit", "0"], '--limit: "0"; allowed is a whole number from 1 to 1000'],
   ])("refuse %j before they ask anybody", async (argv, message) => {

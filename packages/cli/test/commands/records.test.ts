@@ -140,7 +140,7 @@ describe("kad put and kad get", () => {
     const url = await network.silentUrl();
     expect(await run(["get", missing, "--bootstrap", url, "--timeout", "50ms"])).toMatchObject({
       code: 4,
-      err: `kad: no node answered at ${url}; is one running there?\n`,
+      err: `kad: no node answered at ${url}; is one running there, and in the same network (--network-key, --insecure)?\n`,
     });
   });
 

@@ -25,6 +25,7 @@ export interface TestIoOptions {
 export interface JsonEvent {
   readonly event: string;
   readonly id?: string;
+  readonly publicKey?: string;
   readonly addresses?: readonly string[];
   readonly address?: string;
   readonly pid?: number;

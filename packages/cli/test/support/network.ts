@@ -26,7 +26,7 @@ export class TestNetwork {
   async add(): Promise<DhtNode> {
     const bootstrap = this.nodes.length === 0 ? [] : [this.url];
     const listen = "udp://127.0.0.1:0";
-    const node = await createNode({ listen, bootstrap, security: "none", ...this.#options });
+    const node = await createNode({ listen, bootstrap, ...this.#options });
     this.nodes.push(node);
     return node;
   }
