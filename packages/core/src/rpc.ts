@@ -203,7 +203,8 @@ export class Rpc implements RequestKeeper {
   onSent(nowMs: InstantMs, tag: number): void {
     const attempt = this.#attempts.get(tag);
     if (attempt === undefined) return;
-    if (attempt.sentAtMs !== undefined) attempt.sentAtMs = nowMs;
+    // Who holds a message back may send it more than once, in a handshake, and says so once: the answer then tells no time.
+    if (attempt.sentAtMs !== undefined) attempt.sentAtMs = attempt.deferred ? undefined : nowMs;
     const { request } = attempt;
     const wasHeldBack = attempt.deferred && request.attempts.at(-1) === attempt;
     attempt.deferred = false;

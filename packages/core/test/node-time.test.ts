@@ -73,6 +73,25 @@ describe("a message that a layer below holds back", () => {
     stage.pass(1);
     expect(stage.of("queryFinished")).toMatchObject([{ query, stats: { durationMs: 10 * second } }]);
   });
+
+  it("tells no time when it is answered: it may have been sent more than once, in a handshake", () => {
+    const stage = new Stage();
+    const peer = stage.stranger(1);
+    stage.node.ping(stage.nowMs, { addresses: [peer.path.remote] });
+    const [sent] = stage.poll();
+    if (sent === undefined) throw new Error("nothing was sent");
+    const { tag } = sent.transmit;
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "deferred", tag });
+    stage.node.handleNetworkEvent(stage.nowMs, { type: "sent", tag });
+    stage.pass(4 * second);
+    stage.reply(peer, sent, { type: "pong" });
+    stage.pass(1 * second);
+    stage.node.ping(stage.nowMs, { addresses: [peer.path.remote] });
+    stage.poll();
+    // As soon as to anybody who was never measured, where it would have been after four seconds.
+    const again = stage.pass(1_300).filter(({ message }) => message.body.type === "ping");
+    expect(again).toHaveLength(1);
+  });
 });
 
 describe("after sleep", () => {
