@@ -218,6 +218,35 @@ describe("loss on the way", () => {
   });
 });
 
+describe("the secret of cookies", () => {
+  it("is replaced every minute, also between CHALLENGE and HANDSHAKE: the handshake goes through all the same", () => {
+    for (const offsetMs of [-35, -25, -15, -5, 5]) {
+      const { network, alice, bob } = pair({ delayMs: 10 });
+      const carol = network.add("carol");
+      network.send(carol, bob, "so that there is a secret");
+      network.run(60_000 + offsetMs);
+      network.send(alice, bob, "at the minute");
+      network.run(39);
+      expect(textsOf(bob)).toContain("at the minute");
+      expect(dropped(bob)).toEqual({});
+    }
+  });
+
+  it("is void after two of them: a HANDSHAKE that was held back so long is not looked into", () => {
+    const { network, alice, bob } = pair({ delayMs: 10 });
+    network.onPacket = (packet) => (packet.bytes[0] === 7 ? [] : [packet]);
+    network.send(alice, bob, "held back");
+    network.run(100);
+    const handshake = network.log.find(({ bytes }) => bytes[0] === 7);
+    if (handshake === undefined) throw new Error("there was no HANDSHAKE");
+    network.run(130_000);
+    network.inject(alice.address, bob, Uint8Array.from(handshake.bytes));
+    network.run(100);
+    expect(textsOf(bob)).toEqual([]);
+    expect(dropped(bob)).toEqual({ cookieExpired: 1 });
+  });
+});
+
 describe("who is there", () => {
   it("is somebody else: nothing of ours is shown, and at the end the error says so", () => {
     const { network, alice, bob } = pair();
