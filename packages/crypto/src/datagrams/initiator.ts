@@ -48,7 +48,7 @@ import { Session } from "./session.ts";
 
 /**
  * Each packet five times, the pauses doubling up to a bound, give or take a fifth: at 0, 0.4, 1.2, 2.4 and 3.6 s. With a
- * third of loss a first request then fails about as often as one in plain text that is sent twice.
+ * third of loss one first request in ten fails; with three sendings it would be one in three, as in plain text.
  */
 const maxSendings = 5;
 const firstPauseMs = 400;
