@@ -336,7 +336,7 @@ export class DatagramChannel implements SecureChannel {
         candidate.sentBytes += bytes;
       } else if (to.tag === 0 || key === session.formerAddress) return this.#hold(session, to, plaintext);
     }
-    if (to.tag !== 0) session.unansweredSinceMs ??= nowMs;
+    if (to.tag !== 0) session.unansweredSinceMs ??= Math.floor(nowMs);
     return this.#traffic.seal(nowMs, session, kinds.message, plaintext, into);
   }
 

@@ -72,7 +72,7 @@ export class Renewal {
   }
 
   #renew(nowMs: InstantMs, session: Session): void {
-    session.renewedAtMs = nowMs;
+    session.renewedAtMs = Math.floor(nowMs);
     session.failedOpens = 0;
     if (!this.#initiator.isAsking(session.path.remote, session.peer)) this.#initiator.renew(nowMs, session);
   }

@@ -2,6 +2,9 @@
  * A session: two keys, two counters, and what is known of where the peer is.
  *
  * Found by its cid alone, so that a peer whose address changes needs to do nothing.
+ *
+ * Its instants are whole milliseconds: small integers stand in the object itself, where others are objects of their own, one
+ * more to be fetched and written for each packet.
  */
 import { type InstantMs, InvariantError, type NodeId, type Path } from "@kad/core";
 import { keyBytes } from "../provider.ts";
@@ -94,9 +97,10 @@ export class Session {
     this.memory = memory;
     this.window = new ReplayWindow(memory.words, memory.at);
     this.state = isInitiator ? "confirmed" : "accepting";
-    this.createdAtMs = nowMs;
-    this.lastReceivedAtMs = nowMs;
-    this.lastUsedAtMs = nowMs;
+    const wholeMs = Math.floor(nowMs);
+    this.createdAtMs = wholeMs;
+    this.lastReceivedAtMs = wholeMs;
+    this.lastUsedAtMs = wholeMs;
   }
 
   /** Both are copied. */

@@ -84,7 +84,7 @@ export class Traffic {
       this.#toSeal.subarray(0, 1 + body.length),
       into.subarray(dataHeadBytes, length),
     );
-    session.lastUsedAtMs = nowMs;
+    session.lastUsedAtMs = Math.floor(nowMs);
     counters.sent.data++;
     return length;
   }
@@ -110,8 +110,9 @@ export class Traffic {
     }
     const isNewest = session.window.isNewest(counter);
     session.window.add(counter);
-    session.lastReceivedAtMs = nowMs;
-    session.lastUsedAtMs = nowMs;
+    const wholeMs = Math.floor(nowMs);
+    session.lastReceivedAtMs = wholeMs;
+    session.lastUsedAtMs = wholeMs;
     session.unansweredSinceMs = undefined;
     session.isHeard = true;
     if (table.confirm(session)) this.#observer.onConfirmed(session);
