@@ -21,6 +21,21 @@ import {
 /** A handshake takes about 6 ms of CPU on each side. */
 const handshakesPerSecond = 25;
 
+/** ChaCha20-Poly1305 alone, also for a runtime that has all but this. */
+export const nobleAead: Pick<CryptoProvider, "seal" | "open"> = {
+  seal(key, nonce, ad, plain, into) {
+    chacha20poly1305(key, nonce, ad).encrypt(plain, into.subarray(0, plain.length + tagBytes));
+  },
+  open(key, nonce, ad, sealed, into) {
+    try {
+      chacha20poly1305(key, nonce, ad).decrypt(sealed, into.subarray(0, sealed.length - tagBytes));
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
 /** Stateless: one serves any number of nodes. */
 export function nobleProvider(): CryptoProvider {
   ed25519.hashes.sha512 = sha512; // without it noble's Ed25519 has no synchronous calls
@@ -68,15 +83,5 @@ const primitives: CryptoProvider = {
       return false;
     }
   },
-  seal(key, nonce, ad, plain, into) {
-    chacha20poly1305(key, nonce, ad).encrypt(plain, into.subarray(0, plain.length + tagBytes));
-  },
-  open(key, nonce, ad, sealed, into) {
-    try {
-      chacha20poly1305(key, nonce, ad).decrypt(sealed, into.subarray(0, sealed.length - tagBytes));
-      return true;
-    } catch {
-      return false;
-    }
-  },
+  ...nobleAead,
 };

@@ -31,7 +31,7 @@ export interface Ed25519KeyPair {
 
 /** Every array that is returned is a plain `Uint8Array` that the caller owns. */
 export interface CryptoProvider {
-  /** For logs and reports: `noble`, `node`. */
+  /** For logs and reports: `noble`, `node`, `node and noble`. */
   readonly name: string;
   /** Handshakes a second that take about a fifth of a core: what a channel takes from strangers. */
   readonly handshakesPerSecond: number;

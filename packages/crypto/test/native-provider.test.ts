@@ -1,5 +1,6 @@
 import { KadError } from "@kad/core";
 import { describe, expect, it } from "vitest";
+import { nobleAead } from "../src/noble-provider.ts";
 import { firstSound, nativeProvider, nodeProvider } from "../src/node/native-provider.ts";
 import { derKeys, jwkKeys, type OkpKeys } from "../src/node/okp-keys.ts";
 import { type CryptoProvider, checkedProvider } from "../src/provider.ts";
@@ -43,6 +44,19 @@ describe("the check at construction", () => {
     const zeros: OkpKeys = { ...jwkKeys, publicBytes: () => new Uint8Array(32) };
     const der = nativeProvider(derKeys);
     expect(firstSound([nativeProvider(zeros), der])).toBe(der);
+  });
+
+  it("takes noble's AEAD alone where the runtime has none, as Bun has not", () => {
+    const noCipher = {
+      seal: () => {
+        throw new Error("Unknown cipher");
+      },
+      open: () => false,
+    };
+    const mixed = nativeProvider(jwkKeys, nobleAead);
+    expect(firstSound([nativeProvider(jwkKeys, noCipher), mixed])).toBe(mixed);
+    expect(mixed.name).toBe("node and noble");
+    expect(mixed.handshakesPerSecond).toBe(nodeProvider().handshakesPerSecond);
   });
 
   it.each<[string, Partial<CryptoProvider>]>([

@@ -7,6 +7,7 @@
  * provider is made, and gets DER.
  */
 import * as crypto from "node:crypto";
+import { nobleAead } from "../noble-provider.ts";
 import {
   type CryptoProvider,
   checkedProvider,
@@ -22,17 +23,21 @@ const handshakesPerSecond = 500;
 const cipherName = "chacha20-poly1305";
 const cipherOptions = { authTagLength: 16 } as const;
 
+type Aead = Pick<CryptoProvider, "seal" | "open">;
+
 /**
- * Checks itself against known answers, with JWK keys and then with DER.
- * @throws KadError `cryptoUnavailable` when this runtime's `node:crypto` gives neither
+ * Checks itself against known answers, with JWK keys and then with DER; where the runtime has no ChaCha20-Poly1305 (Bun),
+ * with that of noble, which leaves handshakes nearly as fast.
+ * @throws KadError `cryptoUnavailable` when this runtime's `node:crypto` gives the rest neither way
  */
 export function nodeProvider(): CryptoProvider {
-  return firstSound([nativeProvider(jwkKeys), nativeProvider(derKeys)]);
+  const aeads = [nodeAead, nobleAead];
+  return firstSound(aeads.flatMap((aead) => [nativeProvider(jwkKeys, aead), nativeProvider(derKeys, aead)]));
 }
 
 /** @internal With one form of keys, unchecked. */
-export function nativeProvider(keys: OkpKeys): CryptoProvider {
-  return checkedProvider(primitives(keys));
+export function nativeProvider(keys: OkpKeys, aead: Aead = nodeAead): CryptoProvider {
+  return checkedProvider(primitives(keys, aead));
 }
 
 /** @internal The first that gives the known answers. @throws what the last one did wrong */
@@ -49,9 +54,9 @@ export function firstSound(candidates: readonly CryptoProvider[]): CryptoProvide
   throw fault;
 }
 
-function primitives(keys: OkpKeys): CryptoProvider {
+function primitives(keys: OkpKeys, aead: Aead): CryptoProvider {
   return {
-    name: "node",
+    name: aead === nodeAead ? "node" : "node and noble",
     handshakesPerSecond,
     sha256(...parts) {
       if (parts.length === 1) return sha256(parts[0] as Uint8Array);
@@ -92,29 +97,33 @@ function primitives(keys: OkpKeys): CryptoProvider {
         return false; // no point on the curve
       }
     },
-    seal(key, nonce, ad, plainText, into) {
-      const cipher = crypto.createCipheriv(cipherName, key, nonce, cipherOptions);
-      cipher.setAAD(ad, { plaintextLength: plainText.length });
-      into.set(cipher.update(plainText));
-      cipher.final();
-      into.set(cipher.getAuthTag(), plainText.length);
-    },
-    open(key, nonce, ad, sealed, into) {
-      const length = sealed.length - cipherOptions.authTagLength;
-      const decipher = crypto.createDecipheriv(cipherName, key, nonce, cipherOptions);
-      decipher.setAAD(ad, { plaintextLength: length });
-      decipher.setAuthTag(sealed.subarray(length));
-      const opened = decipher.update(sealed.subarray(0, length));
-      try {
-        decipher.final();
-      } catch {
-        return false;
-      }
-      into.set(opened);
-      return true;
-    },
+    ...aead,
   };
 }
+
+const nodeAead: Aead = {
+  seal(key, nonce, ad, plainText, into) {
+    const cipher = crypto.createCipheriv(cipherName, key, nonce, cipherOptions);
+    cipher.setAAD(ad, { plaintextLength: plainText.length });
+    into.set(cipher.update(plainText));
+    cipher.final();
+    into.set(cipher.getAuthTag(), plainText.length);
+  },
+  open(key, nonce, ad, sealed, into) {
+    const length = sealed.length - cipherOptions.authTagLength;
+    const decipher = crypto.createDecipheriv(cipherName, key, nonce, cipherOptions);
+    decipher.setAAD(ad, { plaintextLength: length });
+    decipher.setAuthTag(sealed.subarray(length));
+    const opened = decipher.update(sealed.subarray(0, length));
+    try {
+      decipher.final();
+    } catch {
+      return false;
+    }
+    into.set(opened);
+    return true;
+  },
+};
 
 /** Before Node 20.12 and 21.7, and in other runtimes, there is no `crypto.hash`. */
 const sha256: (bytes: Uint8Array) => Uint8Array =
