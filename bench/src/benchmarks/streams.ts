@@ -18,7 +18,13 @@ interface Step {
 
 const tcpServers: readonly ServerName[] = ["raw TCP", "@kad TCP", "@kad event loop"];
 const encryptedServer: ServerName = "@kad TCP, encrypted";
-const webServers: readonly ServerName[] = ["raw uWS", "@kad on uWS", "raw ws", "@kad on ws"];
+const webServers: readonly ServerName[] = [
+  "raw uWS",
+  "raw uWS, after the turn",
+  "@kad on uWS",
+  "raw ws",
+  "@kad on ws",
+];
 
 const echoColumns: readonly Column[] = [
   { value: "perCpuSecond", heading: "k messages per CPU second", digits: 0 },
@@ -39,7 +45,7 @@ export const streamsBenchmark: Benchmark = {
   title: "Messages over TCP and WebSocket",
   about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which
 frames by hand. *raw*: a socket with the same framing, whose answers of one read are joined, or the bare library. *@kad*: the transport, flushed
-once for each turn of the loop, as a node does it; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
+once for each turn of the loop, as a node does it; *after the turn*: uWebSockets.js alone, which answers in the same way; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
 has the channel of \`@kad/crypto\` on it, with the native provider: each message is opened, and sealed again. One connection has 64 messages on
 their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the machine, and where one connection moves
 64 kB at a time, how reads happen to be cut decides more than the code. *100 clients*: each with one message of 100 B at a time, all at once. *idle*: connections that say nothing; heap is the growth of the

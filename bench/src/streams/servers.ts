@@ -1,5 +1,6 @@
 /** Servers that send every message back: bare sockets with nothing around them, and the same through our transports. */
 
+import type { WebSocket } from "uWebSockets.js";
 import { createServer, type Socket } from "node:net";
 import { AddressTable, type Path, type Transport, type TransportSink } from "@kad/core";
 import { tcp } from "@kad/transport-tcp";
@@ -15,6 +16,7 @@ export type ServerName =
   | "@kad event loop"
   | "@kad TCP, encrypted"
   | "raw uWS"
+  | "raw uWS, after the turn"
   | "@kad on uWS"
   | "raw ws"
   | "@kad on ws";
@@ -28,6 +30,7 @@ export const servers: Readonly<Record<ServerName, () => Promise<number>>> = {
   "@kad event loop": eventLoop,
   "@kad TCP, encrypted": encrypted,
   "raw uWS": rawUws,
+  "raw uWS, after the turn": rawUwsAfterTurn,
   "@kad on uWS": () => echo(uwsWebSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } })),
   "raw ws": rawWs,
   "@kad on ws": () => echo(webSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } })),
@@ -124,15 +127,39 @@ function listen(server: ReturnType<typeof createServer>): Promise<number> {
   });
 }
 
-async function rawUws(): Promise<number> {
+/** Answers as it reads: they leave with the read of their connection. */
+function rawUws(): Promise<number> {
+  return listenWithUws((socket, message) => void socket.send(message, true));
+}
+
+/** Answers as a node does, and as any program whose answers may depend on what others say: once everybody was read. */
+function rawUwsAfterTurn(): Promise<number> {
+  const answers = new Map<UwsSocket, Uint8Array[]>();
+  const flush = (): void => {
+    for (const [socket, own] of answers) {
+      const send = (): void => {
+        for (const message of own) socket.send(message, true);
+      };
+      if (own.length === 1) send();
+      else socket.cork(send);
+    }
+    answers.clear();
+  };
+  return listenWithUws((socket, message) => {
+    const copy = Uint8Array.from(new Uint8Array(message)); // it is gone after this
+    const own = answers.get(socket);
+    if (own !== undefined) own.push(copy);
+    else if (answers.set(socket, [copy]).size === 1) setImmediate(flush);
+  });
+}
+
+type UwsSocket = WebSocket<unknown>;
+
+async function listenWithUws(onMessage: (socket: UwsSocket, message: ArrayBuffer) => void): Promise<number> {
   const { App, us_socket_local_port } = await import("uWebSockets.js"); // it has no binary for every Node
   return await new Promise((resolve) => {
     App()
-      .ws("/*", {
-        idleTimeout: 0,
-        maxPayloadLength: 2 ** 20,
-        message: (socket, message, isBinary) => void socket.send(message, isBinary),
-      })
+      .ws("/*", { idleTimeout: 0, maxPayloadLength: 2 ** 20, message: onMessage })
       .listen("127.0.0.1", 0, (socket) => {
         if (socket !== false) resolve(us_socket_local_port(socket));
       });
