@@ -15,6 +15,20 @@ export async function runEventLoop(isDone: () => boolean, forMs: number): Promis
   while (!isDone() && performance.now() < endMs) await shortPause();
 }
 
+/** What a wait is cut into. */
+const pieces = 40;
+
+/**
+ * Runs the loop until `isDone` says so, at most about `forMs` of what it gets itself: a machine that is busy with others takes
+ * away a piece of that and not the whole. Between the pieces of a loop that blocks no promise goes on either.
+ */
+export async function runPatiently(run: RunLoop, isDone: () => boolean, forMs: number): Promise<void> {
+  for (let piece = 0; piece < pieces && !isDone(); piece++) {
+    const running = run(isDone, forMs / pieces);
+    if (running !== undefined) await running;
+  }
+}
+
 /** One timer of the runtime: everything else that is due goes on meanwhile. */
 export function shortPause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));

@@ -11,7 +11,7 @@ import {
   type QueryId,
   type Transport,
 } from "@kad/core";
-import { blockEventLoop, runEventLoop, runtimeNowMs } from "../../event-loop.ts";
+import { blockEventLoop, runEventLoop, runPatiently, runtimeNowMs } from "../../event-loop.ts";
 import { ExpectationError, nth } from "../../expectations.ts";
 import type { LoopHarness, LoopNode, LoopNodeOptions } from "../../loop-harness.ts";
 import { poisonedTransport } from "../../poison.ts";
@@ -200,7 +200,7 @@ export class LoopStage implements CaseStage {
   /** Lets the loop run until it is so. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const patienceMs = this.options.patienceMs ?? defaultPatienceMs;
-    if (!isSo()) await this.#run(this.#countingTurns(isSo), patienceMs);
+    await runPatiently((isDone, forMs) => this.#run(this.#countingTurns(isDone), forMs), isSo, patienceMs);
     if (!isSo()) throw new ExpectationError(`waited ${patienceMs} ms for this to happen: ${what}`);
   }
 

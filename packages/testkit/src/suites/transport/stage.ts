@@ -12,7 +12,7 @@ import {
   type Transport,
   type TransportSink,
 } from "@kad/core";
-import { type RunLoop, runtimeNowMs, shortPause } from "../../event-loop.ts";
+import { type RunLoop, runPatiently, runtimeNowMs, shortPause } from "../../event-loop.ts";
 import { ExpectationError, nth } from "../../expectations.ts";
 import { poisonByte } from "../../poison.ts";
 import type { CaseStage, SuiteCase, SuiteOptions } from "../../suite.ts";
@@ -240,7 +240,7 @@ export class TransportStage implements CaseStage {
   /** Lets the world go on until it is so. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const patienceMs = this.#options.patienceMs ?? defaultPatienceMs;
-    if (!isSo()) await this.#run(isSo, patienceMs);
+    await runPatiently((isDone, forMs) => this.#run(isDone, forMs), isSo, patienceMs);
     if (!isSo()) throw new ExpectationError(`waited ${patienceMs} ms for this to happen: ${what}`);
   }
 
