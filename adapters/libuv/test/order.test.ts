@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type UvBinding, type UvHandle, type UvLoop, uvReadable, uvWritable } from "../src/index.ts";
 import { isThere, loopback, type TestDescriptor, titleOf, type World, worlds } from "./worlds.ts";
 
+const noNativeMemory = "it has no native memory";
+
 describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_title, given) => {
   if (!isThere(given)) {
     it.skip("the order of callbacks", () => undefined);
@@ -236,21 +238,19 @@ describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_t
     expect(log.at(-1)).toBe("again 1 2");
   });
 
-  it.runIf(world.isReal)(
-    "bytes that are transferred to another thread are gone, and others come in new memory",
-    () => {
-      const [a, b] = [boundUdp(), boundUdp()];
-      uv.uv_udp_recv_start(b.udp, (_nread, bytes) => {
-        log.push(`recv ${bytes[0]}`);
-        if (bytes[0] === 1) structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
-      });
-      for (const number of [1, 2]) uv.uv_udp_try_send(a.udp, Uint8Array.of(number), b.at);
-      for (let i = 0; i < 20; i++) uv.uv_run(loop, "nowait");
-      uv.uv_udp_try_send(a.udp, Uint8Array.of(3), b.at);
-      runUntil("recv 3");
-      expect(log).toEqual(["recv 1", "recv 3"]); // the second lay in the same memory
-    },
-  );
+  it("bytes that are transferred to another thread are gone, and others come in new memory", (context) => {
+    context.skip(!world.isReal, noNativeMemory);
+    const [a, b] = [boundUdp(), boundUdp()];
+    uv.uv_udp_recv_start(b.udp, (_nread, bytes) => {
+      log.push(`recv ${bytes[0]}`);
+      if (bytes[0] === 1) structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+    });
+    for (const number of [1, 2]) uv.uv_udp_try_send(a.udp, Uint8Array.of(number), b.at);
+    for (let i = 0; i < 20; i++) uv.uv_run(loop, "nowait");
+    uv.uv_udp_try_send(a.udp, Uint8Array.of(3), b.at);
+    runUntil("recv 3");
+    expect(log).toEqual(["recv 1", "recv 3"]); // the second lay in the same memory
+  });
 
   it("the end of a send comes at the start of a later iteration", () => {
     const [a, b] = [boundUdp(), boundUdp()];
@@ -411,7 +411,8 @@ describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_t
     });
   });
 
-  it.runIf(!world.isReal)("a wait that nothing could end is an error", () => {
+  it("a wait that nothing could end is an error", (context) => {
+    context.skip(world.isReal, "the real libuv waits");
     const async = keep(uv.uv_async_init(loop, say("async")));
     expect(() => uv.uv_run(loop, "once")).toThrow("uv_run would wait for ever");
     expect(uv.uv_is_active(async)).toBe(true);
@@ -447,29 +448,27 @@ describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_t
     });
   });
 
-  it.runIf(world.isReal)(
-    "frees all memory and callbacks with the last loop, and nobody writes to it afterwards",
-    () => {
-      const watch = quarantine();
-      const other = world.make();
-      const before = nativeStats();
-      const own = other.uv_loop_init();
-      const udp = [other.uv_udp_init(own), other.uv_udp_init(own)] as const;
-      for (const one of udp) other.uv_udp_bind(one, loopback(), 0);
-      const to = loopback(other.uv_udp_getsockname(udp[1]));
-      other.uv_udp_recv_start(udp[1], (nread) => log.push(`${nread}`));
-      for (let i = 0; i < 50; i++)
-        other.uv_udp_send(udp[0], new Uint8Array(100), to, (status) => log.push(`s${status}`));
-      expect(nativeStats().callbacks).toBeGreaterThan(before.callbacks);
-      other.uv_run(own, "nowait");
-      for (let i = 0; i < 10; i++)
-        other.uv_udp_send(udp[0], new Uint8Array(100), to, (status) => log.push(`s${status}`));
-      for (const one of udp) other.uv_close(one);
-      for (let i = 0; i < 3; i++) other.uv_run(own, "nowait");
-      expect(other.uv_loop_close(own)).toBe(0);
-      expect(nativeStats()).toEqual(before);
-      expect([watch.damaged(), log.filter((line) => line.startsWith("s")).length]).toEqual([[], 60]);
-      watch.end();
-    },
-  );
+  it("frees all memory and callbacks with the last loop, and nobody writes to it afterwards", (context) => {
+    context.skip(!world.isReal, noNativeMemory);
+    const watch = quarantine();
+    const other = world.make();
+    const before = nativeStats();
+    const own = other.uv_loop_init();
+    const udp = [other.uv_udp_init(own), other.uv_udp_init(own)] as const;
+    for (const one of udp) other.uv_udp_bind(one, loopback(), 0);
+    const to = loopback(other.uv_udp_getsockname(udp[1]));
+    other.uv_udp_recv_start(udp[1], (nread) => log.push(`${nread}`));
+    for (let i = 0; i < 50; i++)
+      other.uv_udp_send(udp[0], new Uint8Array(100), to, (status) => log.push(`s${status}`));
+    expect(nativeStats().callbacks).toBeGreaterThan(before.callbacks);
+    other.uv_run(own, "nowait");
+    for (let i = 0; i < 10; i++)
+      other.uv_udp_send(udp[0], new Uint8Array(100), to, (status) => log.push(`s${status}`));
+    for (const one of udp) other.uv_close(one);
+    for (let i = 0; i < 3; i++) other.uv_run(own, "nowait");
+    expect(other.uv_loop_close(own)).toBe(0);
+    expect(nativeStats()).toEqual(before);
+    expect([watch.damaged(), log.filter((line) => line.startsWith("s")).length]).toEqual([[], 60]);
+    watch.end();
+  });
 });
