@@ -436,8 +436,10 @@ export class Rpc implements RequestKeeper {
       this.#options.neighbours.onUnreachable(nowMs, request, address);
     }
     if (request.sendings < request.addresses.length) this.enqueue(request);
-    else if (request.attempts.every((other) => other.failed))
-      this.fail(nowMs, request, failureReason(reason));
+    else if (request.attempts.every((other) => other.failed)) {
+      if (reason === "closed" && isWorthAnother(request)) this.enqueue(request);
+      else this.fail(nowMs, request, failureReason(reason));
+    }
   }
 
   /**
@@ -500,6 +502,15 @@ function dropped(reason: DropReason): ResponseOutcome {
 
 function fits(request: RequestType, response: ResponseType): boolean {
   return response === "refused" || expectedResponse[request].includes(response);
+}
+
+/**
+ * A connection that is closed under a request says little of the peer: it had been idle for long, or the peer has started anew. So
+ * it is asked once more, over a new one. A message is not sent again: it may have been delivered, and the receiver would not know it.
+ */
+function isWorthAnother({ body, owner, sendings, addresses, maxSendings }: PendingRequest): boolean {
+  const isLast = sendings === addresses.length && sendings < maxSendings;
+  return isLast && owner !== undefined && body.type !== "application";
 }
 
 function failureReason(reason: Exclude<SendFailure, "queueFull">): FailureReason {

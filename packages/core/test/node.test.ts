@@ -222,7 +222,7 @@ describe("a message that could not be sent", () => {
     stage.node.handleNetworkEvent(stage.nowMs, {
       type: "sendFailed",
       to: peer.path.remote,
-      reason: "closed",
+      reason: "unreachable",
     });
     expect(ended()).toEqual([more, query, last]);
     expect(ended()).not.toContain(bystander);

@@ -389,7 +389,6 @@ describe("a message that could not be sent", () => {
     { reason: "unreachable", tells: ["unreachable a", "unreachable a"], counts: true },
     { reason: "handshakeFailed", tells: ["unreachable a", "unreachable a"], counts: true },
     { reason: "wrongPeer", tells: ["unreachable a", "wrongPeer a"], counts: true },
-    { reason: "closed", tells: ["closed a"], counts: false },
     { reason: "tooLarge", tells: ["tooLarge a"], counts: false },
   ] as const)("fails its request: $reason counts against the peer: $counts", ({ reason, tells, counts }) => {
     const bench = new RpcBench(strict);
@@ -434,6 +433,60 @@ describe("a message that could not be sent", () => {
   });
 });
 
+describe("a connection that is closed under a request", () => {
+  const close = (bench: RpcBench, address = "a") => {
+    bench.rpc.onSendFailed(bench.nowMs, tinyAddress(address), undefined, "closed");
+    bench.poll();
+  };
+
+  it("does not count against the peer, which is asked once more", () => {
+    const bench = new RpcBench({ limits: { suspectAfterFailures: 1 } });
+    bench.ask("a");
+    close(bench);
+    expect([timesOf(bench).length, bench.takeTold()]).toEqual([2, []]);
+    expect(bench.answer(bench.last()).type).toBe("answered");
+    bench.takeTold();
+    bench.ask("a");
+    close(bench);
+    close(bench);
+    expect(bench.takeTold()).toEqual(["closed a"]);
+    expect(bench.history.isSuspect(bench.nowMs, "a")).toBe(false);
+    expect(bench.isIdle()).toBe(true);
+  });
+
+  it("leaves it the peer's other addresses first", () => {
+    const bench = new RpcBench();
+    bench.ask(seedOf("a", "b"));
+    close(bench);
+    expect(timesOf(bench).map(([, address]) => address)).toEqual(["a", "b"]);
+    close(bench, "b");
+    expect(timesOf(bench).map(([, address]) => address)).toEqual(["a", "b", "a"]);
+    close(bench);
+    expect(bench.takeTold()).toEqual(["closed a"]);
+    expect(bench.isIdle()).toBe(true);
+  });
+
+  it("fails a message: it may have been delivered, and would be again", () => {
+    const bench = new RpcBench();
+    bench.ask("a", application());
+    close(bench);
+    expect([timesOf(bench).length, bench.takeTold()]).toEqual([1, ["closed a"]]);
+    expect(bench.isIdle()).toBe(true);
+  });
+
+  it("fails a request that is not to be sent again, or that nobody waits for", () => {
+    const bench = new RpcBench({ limits: { retries: 0 } });
+    bench.ask("a");
+    close(bench);
+    expect([timesOf(bench).length, bench.takeTold()]).toEqual([1, ["closed a"]]);
+    const other = new RpcBench();
+    other.rpc.detach(other.ask("a"));
+    close(other);
+    expect(timesOf(other)).toHaveLength(1);
+    expect(other.isIdle()).toBe(true);
+  });
+});
+
 describe("a full queue below", () => {
   it("of one connection means again after a pause, and does not count against the peer", () => {
     const bench = new RpcBench({ limits: { suspectAfterFailures: 1, retries: 0 } });
@@ -460,8 +513,8 @@ describe("a full queue below", () => {
     bench.ask("a");
     bench.rpc.onSendFailed(0, tinyAddress("a"), bench.last().tag, "queueFull");
     bench.pass(250);
-    bench.rpc.onSendFailed(bench.nowMs, tinyAddress("a"), bench.last().tag, "closed");
-    expect(bench.takeTold()).toEqual(["closed a"]);
+    bench.rpc.onSendFailed(bench.nowMs, tinyAddress("a"), bench.last().tag, "unreachable");
+    expect(bench.takeTold()).toEqual(["unreachable a", "unreachable a"]);
     expect(bench.isIdle()).toBe(true);
   });
 
