@@ -448,6 +448,16 @@ describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_t
     });
   });
 
+  it("registers one callback for each kind of call, however many handles there are", (context) => {
+    context.skip(!world.isReal, noNativeMemory);
+    timer(1);
+    const { callbacks } = nativeStats();
+    const many = Array.from({ length: 200 }, (_, number) => timer(1, `timer ${number}`));
+    expect(nativeStats().callbacks).toBe(callbacks); // a process has 8,190 of them
+    runUntil(`timer ${many.length - 1}`);
+    expect(log).toHaveLength(many.length + 1);
+  });
+
   it("frees all memory and callbacks with the last loop, and nobody writes to it afterwards", (context) => {
     context.skip(!world.isReal, noNativeMemory);
     const watch = quarantine();
