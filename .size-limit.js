@@ -73,6 +73,25 @@ const imports = {
   "packages/core/dist/index.js": "{ KadNode, AddressTable, NodeId }",
   "adapters/browser/dist/index.js": "{ runNode }",
   "packages/transport-websocket/dist/browser/index.js": "{ webSocket }",
+/** What a page loads, as pages load it: with gzip. */
+const page = {
+  name: "a node in a page: core, its encrypted channel, loop and WebSocket",
+  gzip: true,
+  limit: "98 kB",
+  path: [
+    "packages/core/dist/index.js",
+    "packages/crypto/dist/index.js",
+    "adapters/browser/dist/index.js",
+    "packages/transport-websocket/dist/browser/index.js",
+  ],
+  import: {
+    "packages/core/dist/index.js": "{ KadNode, AddressTable, NodeId }",
+    "packages/crypto/dist/index.js":
+      "{ Credentials, MutableRecords, SeedIdentity, SignedProviders, nobleProvider, secure, secureStreams, systemRandom }",
+    "adapters/browser/dist/index.js": "{ runNode }",
+    "packages/transport-websocket/dist/browser/index.js": "{ webSocket }",
+  },
+  modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "browser" }),
 };
 const encryption = {
   "packages/crypto/dist/index.js": "{ secure, secureStreams, Credentials, SeedIdentity, nobleProvider }",
@@ -87,8 +106,19 @@ const pages = [
   modifyEsbuildConfig: (config) => ({ ...config, format: "esm", platform: "browser" }),
 }));
 
+/** The same in plain text: what encryption costs a page. */
+const plainPage = {
+  ...page,
+  name: "the same in plain text",
+  limit: "60 kB",
+  path: page.path.filter((path) => !path.includes("crypto")),
+  import: Object.fromEntries(Object.entries(page.import).filter(([path]) => !path.includes("crypto"))),
+};
+
 export default [
   ...pages,
+  page,
+  plainPage,
   ...budgets.map(({ folder, platform = "node", ...budget }) => ({
     ...budget,
     path: `${folder}/dist/index.js`,

@@ -1,7 +1,11 @@
-/** A node inside a page: core, the page's event loop and its WebSocket, and promises over the node's queries. */
+/**
+ * A node inside a page: core in an encrypted channel, the page's event loop and its WebSocket, and promises over the node's
+ * queries.
+ */
 
 import {
   AddressTable,
+  type Commands,
   type Contact,
   immutableRecord,
   KadNode,
@@ -9,18 +13,30 @@ import {
   type QueryFinished,
   type QueryId,
 } from "@kad/core";
+import {
+  Credentials,
+  MutableRecords,
+  nobleProvider,
+  SeedIdentity,
+  SignedProviders,
+  secure,
+  secureStreams,
+  systemRandom,
+} from "@kad/crypto";
 import { type RunningNode, runNode } from "@kad/loop-browser";
 import { webSocket } from "@kad/transport-websocket/browser";
-import { sha256 } from "@noble/hashes/sha2.js";
+
+const provider = nobleProvider();
+const sha256 = (bytes: Uint8Array): Uint8Array => provider.sha256(bytes);
 
 export class PageNode {
-  readonly #machine: KadNode;
+  readonly #machine: Commands;
   readonly #addresses: AddressTable;
   readonly #running: RunningNode;
   readonly #ends: Map<QueryId, (end: QueryFinished) => void>;
 
   private constructor(
-    machine: KadNode,
+    machine: Commands,
     addresses: AddressTable,
     running: RunningNode,
     ends: Map<QueryId, (end: QueryFinished) => void>,
@@ -33,11 +49,27 @@ export class PageNode {
 
   static async start(): Promise<PageNode> {
     const addresses = new AddressTable();
-    const random = {
-      fill: (into: Uint8Array) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
-    };
-    const id = NodeId.fromBytes(crypto.getRandomValues(new Uint8Array(32)));
-    const machine = new KadNode({ id, random, sha256, addresses, mode: "client" });
+    const nowMs = performance.now();
+    const identity = SeedIdentity.generate(provider, systemRandom); // somebody new each time the page is opened
+    const credentials = new Credentials({
+      provider,
+      identity,
+      keys: systemRandom,
+      nowMs,
+      unixMs: Date.now(),
+    });
+    const { id, network } = credentials;
+    const node = new KadNode({
+      id, // the hash of the identity's public key
+      random: systemRandom,
+      sha256,
+      addresses,
+      mode: "client",
+      padRequests: false, // the channel proves addresses
+      validators: new MutableRecords({ provider, network }).validators, // as the nodes of @kad/dht have them
+      providerValidator: new SignedProviders({ provider, network, addresses }).validator,
+    });
+    const machine = secure(node, secureStreams({ credentials, addresses, nowMs }));
     const ends = new Map<QueryId, (end: QueryFinished) => void>();
     const running = await runNode({
       machine,

@@ -19,13 +19,13 @@ export interface Served {
 export async function serve(port = 0): Promise<Served> {
   const script = await bundlePage();
   const html = await readFile(new URL("../index.html", import.meta.url));
-  const first = await createNode({ listen: ["udp://127.0.0.1:0", "ws://127.0.0.1:0/kad"], security: "none" });
+  const first = await createNode({ listen: ["udp://127.0.0.1:0", "ws://127.0.0.1:0/kad"] });
   const room = new ChatRoom();
   first.handle(chatProtocol, ({ body }) => room.answer(body));
   const nodes = [first];
   for (let i = 0; i < 4; i++) {
     const bootstrap = [first.addresses[0] as string];
-    nodes.push(await createNode({ listen: "udp://127.0.0.1:0", bootstrap, security: "none" }));
+    nodes.push(await createNode({ listen: "udp://127.0.0.1:0", bootstrap }));
   }
   const server = createServer((request, response) => {
     const isScript = request.url === "/page.js";

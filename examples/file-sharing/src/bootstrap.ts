@@ -6,7 +6,7 @@
 import { createNode } from "@kad/dht";
 import { addressOf, closeAtEnd } from "./lifetime.ts";
 
-const node = await createNode({ listen: "udp://127.0.0.1:0", security: "none" });
+const node = await createNode({ listen: "udp://127.0.0.1:0" });
 closeAtEnd(node);
 
 const address = addressOf(node);

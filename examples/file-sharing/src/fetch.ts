@@ -83,7 +83,7 @@ if (key === undefined || output === undefined || values.bootstrap === undefined)
   throw new Error("usage: fetch KEY OUTPUT --bootstrap URL");
 
 // No `listen`: a client, which asks others and serves nobody.
-const node = await createNode({ bootstrap: [values.bootstrap], security: "none" });
+const node = await createNode({ bootstrap: [values.bootstrap] });
 try {
   await writeFile(output, await download(node, parseKey(key)));
   console.log(`fetch: the hash is right; it is in ${output}`);

@@ -21,7 +21,7 @@ if (path === undefined || values.bootstrap === undefined)
 const bytes = await readFile(path);
 const key = keyOfFile(bytes);
 
-const node = await createNode({ listen: values.listen, bootstrap: [values.bootstrap], security: "none" });
+const node = await createNode({ listen: values.listen, bootstrap: [values.bootstrap] });
 closeAtEnd(node);
 
 // First we can answer, then we say so.
