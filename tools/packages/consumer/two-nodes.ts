@@ -1,18 +1,21 @@
 /** All that a node does, with packages as installed and no type but those of the language and of browsers. */
-import { createNode, NodeClosed } from "@kad/dht";
+import { createNetworkKey, createNode, NodeClosed } from "@kad/dht";
 
-const plain = { listen: "udp://127.0.0.1:0", security: "none" } as const;
+const own = { listen: "udp://127.0.0.1:0" };
 
-const alice = await createNode(plain);
-const bob = await createNode({ ...plain, bootstrap: alice.addresses });
-const guest = await createNode({ security: "none", bootstrap: alice.addresses.map(withHostName) });
+const alice = await createNode(own);
+const bob = await createNode({ ...own, bootstrap: alice.addresses });
+const guest = await createNode({ bootstrap: alice.addresses.map(withHostName) });
 let ended = 0;
 bob.addEventListener("query:end", () => ended++);
 
 const { key } = await bob.put("a value");
 expect("a record", await alice.getText(key), "a value");
 await bob.set("name", "another");
-expect("a record under a name", await guest.getText("name"), "another");
+const bobs = { owner: bob.publicKey };
+expect("a record under a name", await guest.getText("name", bobs), "another");
+await alice.set("name", "everybody's", { open: true });
+expect("a record under a name for all", await guest.getText("name", { open: true }), "everybody's");
 expect("events", ended >= 2, true);
 
 alice.handle("echo", ({ body }) => body);
@@ -36,13 +39,21 @@ for await (const bytes of guest.getFile(stored.key)) {
 }
 expect("a file", read, file.length);
 
-await reject("a port in use", createNode({ ...plain, listen: alice.addresses }), "addressInUse");
+await reject("a port in use", createNode({ ...own, listen: alice.addresses }), "addressInUse");
 await reject("nobody's protocol", bob.send(alice.addresses[0] ?? "", "nobody's", ""), "sendFailed");
-const nowhere = { ...plain, bootstrap: ["udp://no-such-host.invalid:1"], bootstrapTimeoutMs: 500 };
+const nowhere = { ...own, bootstrap: ["udp://no-such-host.invalid:1"], bootstrapTimeoutMs: 500 };
 await reject("a host that is not there", createNode(nowhere), "bootstrapFailed");
 
-await Promise.all([alice, bob, guest].map((node) => node.close()));
-await reject("a closed node", bob.get("name"), new NodeClosed().code);
+const networkKey = await createNetworkKey();
+const inside = await createNode({ ...own, networkKey });
+const outsider = createNode({ bootstrap: inside.addresses, bootstrapTimeoutMs: 500 });
+await reject("a private network", outsider, "bootstrapFailed");
+const plain = await createNode({ ...own, security: "none" });
+const other = await createNode({ security: "none", bootstrap: plain.addresses });
+expect("plain text", other.contacts().length, 1);
+
+await Promise.all([alice, bob, guest, inside, plain, other].map((node) => node.close()));
+await reject("a closed node", bob.get("name", bobs), new NodeClosed().code);
 console.log("done");
 
 function withHostName(address: string): string {
