@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { measure as measureCodec } from "../src/benchmarks/codec.ts";
+import { measure as measureCrypto } from "../src/benchmarks/crypto.ts";
 import { measure as measureTable } from "../src/benchmarks/table.ts";
 import { runLoad } from "../src/lookup-load.ts";
 import { kadNetwork } from "../src/networks/kad-network.ts";
@@ -25,6 +26,31 @@ describe("the benchmarks", () => {
       { ids: 8, bytes: 365 },
       { ids: 8, bytes: 266 },
     ]);
+  });
+
+  it.each(["datagrams", "streams", "libp2p"])(
+    "shake hands and have a figure for each side: %s",
+    async (kind) => {
+      const rows = await measureCrypto({ what: "handshake", kind, provider: "native", count: 3, forMs: 5 });
+      expect(rows.map(({ table }) => table)).toEqual(rows.map(() => "Handshakes"));
+      for (const { initiatorMs, responderMs } of rows.map(({ values }) => values)) {
+        expect(initiatorMs).toBeGreaterThan(0);
+        expect(responderMs).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  it("pass messages through every channel, and the bare calls beside them", async () => {
+    const rows = await measureCrypto({ what: "message", bytes: 100, forMs: 2 });
+    expect(rows).toHaveLength(7);
+    for (const { us } of rows.map(({ values }) => values)) expect(us).toBeGreaterThan(0);
+  });
+
+  it("make the calls of secured lookups again, as many as there were messages", async () => {
+    const [plain, secured] = await measureCrypto({ what: "lookup", nodes: 8, lookups: 8 });
+    expect(plain?.values).toMatchObject({ requestUs: expect.any(Number) });
+    const { bareUs } = secured?.values ?? {};
+    expect(bareUs).toBeGreaterThan(0);
   });
 
   it("find the true closest on a wire in memory", () => {

@@ -3,6 +3,7 @@ import type { Benchmark } from "../benchmark.ts";
 import { cliBenchmark } from "./cli.ts";
 import { codecBenchmark } from "./codec.ts";
 import { concurrentBenchmark } from "./concurrent.ts";
+import { cryptoBenchmark } from "./crypto.ts";
 import { heapBenchmark } from "./heap.ts";
 import { lookupsBenchmark } from "./lookups.ts";
 import { loopBenchmark } from "./loop.ts";
@@ -19,6 +20,7 @@ export const benchmarks: readonly Benchmark[] = [
   loopBenchmark,
   serveBenchmark,
   streamsBenchmark,
+  cryptoBenchmark,
   cliBenchmark,
 ];
 

@@ -6,18 +6,23 @@ import { hash as digest } from "node:crypto";
 import {
   type Address,
   AddressTable,
+  type Commands,
   type Deadline,
   Driver,
   type Host,
   KadNode,
+  type Machine,
+  type NodeEvent,
   NodeId,
   type Outlet,
   type Path,
   type QueryFinished,
   type QueryId,
+  type SecureChannel,
   type SendOutcome,
   type Transmit,
 } from "@kad/core";
+import { secure } from "@kad/crypto";
 import { SeededRandom } from "../seeded-random.ts";
 
 /** Each datagram takes so long: time passes, while none is waited for. */
@@ -40,6 +45,20 @@ export interface MemoryLookup {
   readonly rounds: number;
 }
 
+/** A secure channel, and the id that it proves. */
+interface ChannelOfNode {
+  readonly id: NodeId;
+  readonly channel: SecureChannel;
+}
+
+export interface MemoryNetworkOptions {
+  readonly seed?: number;
+  /** Puts a channel around each node. */
+  readonly channel?: ((addresses: AddressTable, nowMs: number) => ChannelOfNode) | undefined;
+  /** As core does by default, where no channel proves addresses. */
+  readonly padRequests?: boolean;
+}
+
 export class MemoryNetwork {
   readonly peers: readonly MemoryPeer[];
   readonly random: SeededRandom;
@@ -49,9 +68,12 @@ export class MemoryNetwork {
   readonly #pumps: (() => void)[] = [];
   #head = 0;
 
-  constructor(size: number, seed = 1) {
+  constructor(size: number, { seed = 1, channel, padRequests = true }: MemoryNetworkOptions = {}) {
     this.random = new SeededRandom(seed);
-    this.peers = Array.from({ length: size }, (_, index) => new MemoryPeer(this, index));
+    this.peers = Array.from(
+      { length: size },
+      (_, index) => new MemoryPeer(this, index, { channel, padRequests }),
+    );
     for (const peer of this.peers.slice(1)) peer.bootstrap();
     this.run();
     this.pass(settleMs);
@@ -121,10 +143,21 @@ export class MemoryNetwork {
   requests(): number {
     return this.peers.reduce((sum, { node }) => sum + node.stats().requestsSent, 0);
   }
+
+  /** Messages of all nodes, and their bytes, without what a channel adds. */
+  sent(): { readonly messages: number; readonly bytes: number } {
+    let [messages, bytes] = [0, 0];
+    for (const { node } of this.peers) {
+      const { messagesSent, bytesSent } = node.stats();
+      messages += messagesSent;
+      bytes += bytesSent;
+    }
+    return { messages, bytes };
+  }
 }
 
 class MemoryPeer implements Host, Outlet {
-  readonly node: KadNode;
+  readonly node: Machine<NodeEvent> & Commands;
   readonly driver: Driver;
   readonly maxBytes = maxDatagramBytes;
   readonly #network: MemoryNetwork;
@@ -134,16 +167,26 @@ class MemoryPeer implements Host, Outlet {
   readonly #indexes = new Map<Address, number>();
   readonly #waiting = new Map<QueryId, (finished: QueryFinished) => void>();
 
-  constructor(network: MemoryNetwork, index: number) {
+  constructor(
+    network: MemoryNetwork,
+    index: number,
+    {
+      channel: makeChannel,
+      padRequests,
+    }: Pick<MemoryNetworkOptions, "channel"> & { readonly padRequests: boolean },
+  ) {
     this.#network = network;
     this.#index = index;
     this.#addresses.setLink("udp4", { link: 1, maxBytes: maxDatagramBytes });
-    this.node = new KadNode({
-      id: NodeId.fromBytes(network.random.bytes(32)),
+    const below = makeChannel?.(this.#addresses, network.nowMs);
+    const node = new KadNode({
+      id: below?.id ?? NodeId.fromBytes(network.random.bytes(32)),
       random: { fill: (into) => void network.random.fill(into) },
       sha256: (bytes) => new Uint8Array(digest("sha256", bytes, "buffer")),
       addresses: this.#addresses,
+      padRequests,
     });
+    this.node = below === undefined ? node : secure(node, below.channel);
     this.driver = new Driver(this.node, this, this, {
       onEvent: (event) => {
         if (event.type !== "queryFinished") return;
