@@ -53,10 +53,10 @@ const limits = { maxRecords: 12_000, maxRecordBytes: 2 ** 24 };
 
 async function openNetwork(): Promise<[DhtNode, ...DhtNode[]]> {
   const listen = "udp://127.0.0.1:0";
-  const first = await createNode({ listen, security: "none", limits });
+  const first = await createNode({ listen, limits });
   const network: [DhtNode, ...DhtNode[]] = [first];
   while (network.length < nodes) {
-    network.push(await createNode({ listen, bootstrap: first.addresses, security: "none", limits }));
+    network.push(await createNode({ listen, bootstrap: first.addresses, limits }));
   }
   return network;
 }
@@ -103,7 +103,7 @@ async function measureFile(network: readonly [DhtNode, ...DhtNode[]], size: numb
 }
 
 async function getRow(row: string, first: DhtNode, key: RecordKey, bytes: Uint8Array): Promise<Row> {
-  const client = await createNode({ bootstrap: first.addresses, security: "none" });
+  const client = await createNode({ bootstrap: first.addresses });
   const startMs = performance.now();
   let at = 0;
   for await (const piece of client.getFile(key)) {

@@ -1,13 +1,33 @@
-/** Nodes as applications make them: `createNode` of @kad/dht, with a promise for every operation. */
+/** Nodes as applications make them: `createNode` of @kad/dht, with a promise for every operation; encrypted, or not. */
 
 import { NodeId } from "@kad/core";
-import { createNode, type DhtNode } from "@kad/dht";
+import { type CreateNodeOptions, createNode, type DhtNode } from "@kad/dht";
 import type { Found, Network } from "./network.ts";
 
-export async function dhtNetwork(size: number): Promise<Network> {
-  const first = await open([]);
-  const others = await Promise.all(Array.from({ length: size - 1 }, () => open(first.addresses)));
-  const nodes = [first, ...others];
+type Security = Pick<CreateNodeOptions, "security">;
+
+/** Each pair that meets computes a handshake: 128 nodes at once would keep one process busy for longer than seeds are waited for. */
+const joiningAtOnce = 16;
+
+export function dhtNetwork(size: number): Promise<Network> {
+  return networkOf(size, joiningAtOnce, {});
+}
+
+export function plainDhtNetwork(size: number): Promise<Network> {
+  return networkOf(size, size, { security: "none" });
+}
+
+async function networkOf(size: number, atOnce: number, security: Security): Promise<Network> {
+  const first = await open([], security);
+  const nodes = [first];
+  let begun = 1;
+  const joinInTurn = async (): Promise<void> => {
+    while (begun < size) {
+      begun++;
+      nodes.push(await open(first.addresses, security));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, joinInTurn));
   return {
     ids: nodes.map(({ id }) => id.toBytes()),
     async findNode(asker, target, results): Promise<Found> {
@@ -25,6 +45,6 @@ export async function dhtNetwork(size: number): Promise<Network> {
   };
 }
 
-function open(bootstrap: readonly string[]): Promise<DhtNode> {
-  return createNode({ listen: "udp://127.0.0.1:0", bootstrap, security: "none" });
+function open(bootstrap: readonly string[], security: Security): Promise<DhtNode> {
+  return createNode({ listen: "udp://127.0.0.1:0", bootstrap, ...security });
 }

@@ -19,7 +19,13 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     idBytes: 32,
   },
   dht: {
-    label: "@kad/dht createNode",
+    label: "@kad/dht createNode, in plain text",
+    load: async () => (await import("./dht-network.ts")).plainDhtNetwork,
+    takesResults: true,
+    idBytes: 32,
+  },
+  secureDht: {
+    label: "@kad/dht createNode, encrypted",
     load: async () => (await import("./dht-network.ts")).dhtNetwork,
     takesResults: true,
     idBytes: 32,
