@@ -8,13 +8,9 @@
 import type {
   Contact,
   DhtRecord,
-  DriverStats,
-  Gauge,
   InstantMs,
-  LinkStats,
   NodeEvent,
   NodeId,
-  NodeStats,
   Plugin,
   QueryFinished,
   QueryId,
@@ -25,23 +21,21 @@ import type {
 import { abortable } from "./abort.ts";
 import type { Announcement } from "./announcements.ts";
 import { ApplicationHandler, type MessageHandler } from "./application-handler.ts";
-import { Bootstrapper } from "./bootstrapper.ts";
+import { type DhtNodeStats, dhtNodeStats } from "./dht-node-stats.ts";
 import { NodeClosed } from "./errors.ts";
 import { DhtEventTarget } from "./events.ts";
-import { explained } from "./explained.ts";
 import type { ByteSource } from "./files/byte-source.ts";
 import type { FileDownload } from "./files/file-download.ts";
 import type { PutFileResult } from "./files/file-upload.ts";
 import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
-import { type KeptRecord, maxKeptRecords } from "./kept-records.ts";
+import { type BootstrapOptions, Joining } from "./joining.ts";
+import type { KeptRecord } from "./kept-records.ts";
 import { checkId, checkName } from "./key.ts";
 import type { Whose } from "./names.ts";
 import {
   type AnnounceOptions,
   type CreateNodeOptions,
-  checkTimeout,
   createNodeDefaults,
-  demand,
   type FindNodeOptions,
   type FindProvidersOptions,
   type GetOptions,
@@ -56,38 +50,17 @@ import type { PingResult } from "./peers.ts";
 import { findProviders, type StreamingFindProviders } from "./providers.ts";
 import { QueryPromises, type RunOptions } from "./query-promises.ts";
 import type { GetResult, PutResult } from "./records.ts";
-import type { SecurityStats } from "./security.ts";
-import { type ParsedSeed, type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
+import { type PeerInput, type SeedInput, SeedResolver } from "./seed-resolver.ts";
 import { Services } from "./services.ts";
 import { openStack, type Stack } from "./stack.ts";
 import { type StreamingFind, streamingFind } from "./streaming-find.ts";
-import type { NodeConnections } from "./transports.ts";
-
-export interface DhtNodeStats extends NodeStats {
-  /** Promises over queries that have not settled. */
-  readonly operations: Gauge;
-  readonly driver: DriverStats;
-  readonly links: readonly LinkStats[];
-  /** Of the transports that keep connections. */
-  readonly connections: NodeConnections;
-  /** Of the secure channels: sessions, handshakes, what was dropped or refused and why. Absent where security is `none`. */
-  readonly security?: SecurityStats;
-  /** Records that are kept alive. */
-  readonly keptRecords: Gauge;
-}
-
-export interface BootstrapOptions {
-  readonly signal?: AbortSignal;
-  /** How long the seeds have to answer; default from `createNode`. */
-  readonly timeoutMs?: number;
-}
 
 export class DhtNode extends DhtEventTarget {
   readonly #options: CreateNodeOptions;
   readonly #stack: Stack;
   readonly #queries: QueryPromises;
   readonly #resolver: SeedResolver;
-  #bootstrapper: Bootstrapper | undefined;
+  #joining: Joining | undefined;
   #servicesMade: Services | undefined;
   #withdrawalsMade: QueryPromises | undefined;
   #closing: Promise<void> | undefined;
@@ -173,20 +146,10 @@ export class DhtNode extends DhtEventTarget {
 
   /** Counters and gauges: core's, the driver's, the sockets', and the promises of this object that have not settled. */
   stats(): DhtNodeStats {
-    const { machine, limits, running, connections, security } = this.#stack;
-    const operations = {
-      used: this.#queries.size + (this.#withdrawalsMade?.size ?? 0),
-      limit: limits.maxQueries,
-    };
-    return {
-      ...machine.stats(),
-      operations,
-      driver: running.driver.stats(),
-      links: running.router.stats(),
-      connections: connections(),
-      keptRecords: { used: this.#servicesMade?.keptRecords ?? 0, limit: maxKeptRecords },
-      ...(security && { security: security.stats() }),
-    };
+    return dhtNodeStats(this.#stack, {
+      operations: this.#queries.size + (this.#withdrawalsMade?.size ?? 0),
+      keptRecords: this.#servicesMade?.keptRecords ?? 0,
+    });
   }
 
   /**
@@ -354,13 +317,7 @@ export class DhtNode extends DhtEventTarget {
    */
   async bootstrap(seeds: readonly SeedInput[], options: BootstrapOptions = {}): Promise<number> {
     this.#assertOpen(options.signal);
-    const { timeoutMs = this.#bootstrapTimeoutMs, signal } = options;
-    checkTimeout("timeoutMs", timeoutMs);
-    demand(Array.isArray(seeds) && seeds.length > 0, "seeds", seeds, "an array of URLs, one or more");
-    const bootstrapper = this.#bootstrapper as Bootstrapper;
-    const contacts = await bootstrapper.join(this.#parseSeeds("seeds", seeds), timeoutMs, signal);
-    this.emit("node:join", { contacts });
-    return contacts;
+    return await (this.#joining as Joining).through(seeds, options);
   }
 
   /**
@@ -383,40 +340,17 @@ export class DhtNode extends DhtEventTarget {
   }
 
   async #start(): Promise<void> {
-    const {
-      plugins = [],
-      bootstrap = [],
-      bootstrapRequired = createNodeDefaults.bootstrapRequired,
-    } = this.#options;
-    const { driver } = this.#stack.running;
-    for (const plugin of plugins) driver.use(plugin);
-    const seeds = this.#parseSeeds("bootstrap", bootstrap);
-    const bootstrapper = new Bootstrapper({
-      seeds,
-      resolver: this.#resolver,
+    for (const plugin of this.#options.plugins ?? []) this.#stack.running.driver.use(plugin);
+    this.#joining = new Joining({
+      options: this.#options,
+      stack: this.#stack,
       queries: this.#queries,
-      commands: this.#stack.machine,
-      isSecure: this.#stack.security !== undefined,
+      resolver: this.#resolver,
       onJoin: (contacts) => this.emit("node:join", { contacts }),
       onFailure: (failure) => this.emit("bootstrap:failure", failure),
       report: (error) => this.#report(error, undefined),
     });
-    this.#bootstrapper = bootstrapper;
-    driver.use(bootstrapper);
-    if (seeds.length === 0) return;
-    if (bootstrapRequired) {
-      const contacts = await bootstrapper.join(seeds, this.#bootstrapTimeoutMs);
-      this.emit("node:join", { contacts });
-    }
-    bootstrapper.keepJoined();
-  }
-
-  get #bootstrapTimeoutMs(): number {
-    return this.#options.bootstrapTimeoutMs ?? createNodeDefaults.bootstrapTimeoutMs;
-  }
-
-  #parseSeeds(field: string, seeds: readonly SeedInput[]): ParsedSeed[] {
-    return seeds.map((seed, index) => this.#resolver.parse(`${field}[${index}]`, seed));
+    await this.#joining.start();
   }
 
   async #query(
@@ -436,31 +370,13 @@ export class DhtNode extends DhtEventTarget {
   }
 
   #onEvent(event: NodeEvent): void {
-    switch (event.type) {
-      case "queryProgressed": {
-        const { query, step, result } = event;
-        this.#queries.onProgress(query, result);
-        this.emit("query:progress", { query, step, result, ...explained(event) });
-        break;
-      }
-      case "queryFinished":
-        this.#queries.onFinished(event);
-        this.#withdrawalsMade?.onFinished(event);
-        if (event.end === "closed") this.#onFault();
-        this.emit("query:end", event);
-        break;
-      case "nodeDiscovered":
-        this.emit("peer:discovery", event.contact);
-        break;
-      case "peerMisbehaved":
-        this.emit("peer:misbehaviour", { from: event.from, code: event.code });
-        break;
-      case "requestTimedOut":
-      case "messageReceived":
-      case "timer":
-      case "error": // plugins hear of these; an error that none takes comes back through `report`
-        break;
+    if (event.type === "queryProgressed") this.#queries.onProgress(event.query, event.result);
+    if (event.type === "queryFinished") {
+      this.#queries.onFinished(event);
+      this.#withdrawalsMade?.onFinished(event);
+      if (event.end === "closed") this.#onFault();
     }
+    this.tell(event);
   }
 
   /** `type`: the event whose listener failed. A listener of `node:error` that fails is not told of its own failure. */
@@ -486,7 +402,7 @@ export class DhtNode extends DhtEventTarget {
   }
 
   async #close(): Promise<void> {
-    this.#bootstrapper?.stop();
+    this.#joining?.stop();
     this.#services.close();
     this.#queries.refuse();
     try {

@@ -9,6 +9,7 @@ import {
   CallbackError,
   type Contact,
   type Explanation,
+  type NodeEvent,
   type Path,
   type QueryFinished,
   type QueryId,
@@ -16,6 +17,7 @@ import {
   type RemoteErrorCode,
 } from "@kad/core";
 import type { BootstrapFailed } from "./errors.ts";
+import { explained } from "./explained.ts";
 
 export interface DhtNodeEvents {
   /** A peer has answered us, or proven itself in a handshake; once for each entry into the table. */
@@ -98,6 +100,31 @@ export class DhtEventTarget extends EventTarget {
 
   protected emit<K extends DhtNodeEventName>(type: K, detail: Detail<K>): void {
     if (this.hasListeners(type)) this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** What of the machine's events listeners hear. */
+  protected tell(event: NodeEvent): void {
+    switch (event.type) {
+      case "queryProgressed": {
+        const { query, step, result } = event;
+        this.emit("query:progress", { query, step, result, ...explained(event) });
+        break;
+      }
+      case "queryFinished":
+        this.emit("query:end", event);
+        break;
+      case "nodeDiscovered":
+        this.emit("peer:discovery", event.contact);
+        break;
+      case "peerMisbehaved":
+        this.emit("peer:misbehaviour", { from: event.from, code: event.code });
+        break;
+      case "requestTimedOut":
+      case "messageReceived":
+      case "timer":
+      case "error": // plugins hear of these; an error that none takes comes back through `report`
+        break;
+    }
   }
 
   #contain(listener: Callback): (event: Event) => void {

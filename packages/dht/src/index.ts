@@ -6,7 +6,8 @@ export type { Identity, NetworkKey, Policy, SeedIdentity } from "@kad/crypto";
 export type { Announcement } from "./announcements.ts";
 export type { IncomingMessage, MessageHandler } from "./application-handler.ts";
 export { createNode } from "./create-node.ts";
-export type { BootstrapOptions, DhtNode, DhtNodeStats } from "./dht-node.ts";
+export type { DhtNode } from "./dht-node.ts";
+export type { DhtNodeStats } from "./dht-node-stats.ts";
 export {
   AnnounceFailed,
   BootstrapFailed,
@@ -42,6 +43,7 @@ export {
   type PutFileOptions,
   type PutFileProgress,
 } from "./files/options.ts";
+export type { BootstrapOptions } from "./joining.ts";
 export { type KeptRecord, keepAliveDefaults, type Look, maxKeptRecords } from "./kept-records.ts";
 export { keyOfName, parseKey } from "./key.ts";
 export type { Whose } from "./names.ts";
