@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { AddressTable, ListenError, UsageError } from "@kad/core";
@@ -293,6 +294,24 @@ describe("a connection", () => {
     const sockets = [await rawSocket(b), await rawSocket(b), await rawSocket(b)];
     await closing(sockets[2] as Socket);
     expect(b.transport.stats).toMatchObject({ accepted: { used: 2 }, refused: { hostFull: 1 } });
+  });
+
+  it("is watched by the kernel on both sides, which finds out when the other one has vanished", async (context) => {
+    context.skip(process.platform !== "linux", "there is no /proc/net/tcp");
+    const [a, b] = [await openTcp(client), await openTcp()];
+    a.send(b.url, numbered(1));
+    await heard(b);
+    const port = b.addresses.parse(b.url).port.toString(16).toUpperCase().padStart(4, "0");
+    const [established, keepAliveTimer] = ["01", "02"];
+    const timers = (): string[] =>
+      readFileSync("/proc/net/tcp", "utf8")
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/))
+        .filter(
+          ([, local, remote, state]) => state === established && `${local} ${remote}`.includes(`:${port}`),
+        )
+        .map(([, , , , , timer = ""]) => timer.slice(0, 2));
+    await expect.poll(timers, { timeout: 10_000 }).toEqual([keepAliveTimer, keepAliveTimer]);
   });
 
   it("sends a keep-alive when nothing was heard, if it was ours to open", async () => {
