@@ -2,7 +2,7 @@
 import { UnavailableError } from "@kad/native";
 import { posixUdp } from "@kad/transport-udp/posix";
 import type { Benchmark, Column, Parameters, Row } from "../benchmark.ts";
-import { ratiosInTurn } from "../serve/in-turn.ts";
+import { type Program, ratiosInTurn } from "../in-turn.ts";
 import { LoadProcess, warmAnswers, warmStepMs } from "../serve/load-process.ts";
 import { type Kind, requests } from "../serve/requests.ts";
 import { coreAlone, echo, node, type Server, type Way } from "../serve/servers.ts";
@@ -130,8 +130,11 @@ async function measureServer(server: Server, kind: Kind, forMs: number): Promise
 
 /** What an adapter adds to an answer: the median of its turns. */
 async function measureOver(way: Way, forMs: number): Promise<Row["values"]> {
+  const url = new URL("../serve/serve-on-demand.js", import.meta.url);
   const percent = async (kind: Kind): Promise<number> => {
-    const ratios = await ratiosInTurn(way, "posix by hand", { kind, turns: forMs / turnMs, forMs: turnMs });
+    const [one, other] = [way, "posix by hand"].map((name): Program => ({ url, args: [name, kind] }));
+    const turns = { turns: forMs / turnMs, forMs: turnMs };
+    const ratios = await ratiosInTurn(one as Program, other as Program, turns);
     return 100 * ((percentile(ratios, 50) as number) - 1);
   };
   return { ping: await percent("ping"), find: await percent("find") };

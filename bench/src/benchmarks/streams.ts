@@ -1,14 +1,15 @@
 /** Messages over connections: what our transports cost beside bare sockets, busy and idle. */
-import { type ChildProcess, fork } from "node:child_process";
 import type { Benchmark, Column, Row } from "../benchmark.ts";
+import { type Program, ratiosInTurn } from "../in-turn.ts";
 import { percentile } from "../statistics.ts";
 import { Stopwatch } from "../stopwatch.ts";
-import type { LoadAnswer, LoadEvent, LoadJob } from "../streams/load-client.ts";
+import type { LoadAnswer } from "../streams/load-client.ts";
+import { LoadProcess } from "../streams/load-process.ts";
 import type { ServerName } from "../streams/servers.ts";
 
 interface Step {
   readonly server: ServerName;
-  readonly what: "echo" | "clients" | "idle";
+  readonly what: "echo" | "in turn" | "clients" | "idle";
   readonly connections: number;
   readonly bytes: number;
   readonly inFlight: number;
@@ -30,6 +31,23 @@ const echoColumns: readonly Column[] = [
   { value: "perCpuSecond", heading: "k messages per CPU second", digits: 0 },
   { value: "perSecond", heading: "k messages/s", digits: 0 },
 ];
+/** Of what the bare server of its kind does for each CPU second. */
+const inTurn = "in turn, % of raw";
+const rivals: Readonly<Partial<Record<ServerName, ServerName>>> = {
+  "@kad TCP": "raw TCP",
+  "@kad event loop": "raw TCP",
+  "@kad on uWS": "raw uWS",
+  "raw uWS, after the turn": "raw uWS",
+  "@kad on ws": "raw ws",
+};
+const turnMs = 150;
+const cellOf = (bytes: number, connections: number): string => `${bytes} B × ${connections}`;
+const inTurnColumns: readonly Column[] = [64, 1_024].flatMap((bytes) =>
+  [1, 100, 1_000].map((connections): Column => {
+    const cell = cellOf(bytes, connections);
+    return { value: cell, heading: cell, digits: 0 };
+  }),
+);
 const clientColumns: readonly Column[] = [
   { value: "p50Ms", heading: "p50, ms", digits: 2 },
   { value: "p95Ms", heading: "p95, ms", digits: 2 },
@@ -48,7 +66,8 @@ frames by hand. *raw*: a socket with the same framing, whose answers of one read
 once for each turn of the loop, as a node does it; *after the turn*: uWebSockets.js alone, which answers in the same way; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
 has the channel of \`@kad/crypto\` on it, with the native provider: each message is opened, and sealed again. One connection has 64 messages on
 their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the machine, and where one connection moves
-64 kB at a time, how reads happen to be cut decides more than the code. *100 clients*: each with one message of 100 B at a time, all at once. *idle*: connections that say nothing; heap is the growth of the
+64 kB at a time, how reads happen to be cut decides more than the code. *In turn*: a server and the bare one of its kind, in processes of their own, work in turn for some tenth of a second each; the median of fifteen
+such pairs. It is what to trust where others use the machine. *100 clients*: each with one message of 100 B at a time, all at once. *idle*: connections that say nothing; heap is the growth of the
 process, memory outside of JavaScript's heap included, that of the kernel and of native code not.`,
   rounds: ({ quick }) => (quick ? 1 : 3),
   contestants: ({ quick }) => {
@@ -58,7 +77,10 @@ process, memory outside of JavaScript's heap included, that of the kernel and of
       for (const bytes of quick ? [64] : [64, 1_024]) {
         for (const connections of quick ? [1, 100] : [1, 100, 1_000]) {
           const inFlight = connections === 1 ? 64 : 4;
-          for (const server of servers) steps.push({ server, what: "echo", connections, bytes, inFlight });
+          for (const server of servers) {
+            steps.push({ server, what: "echo", connections, bytes, inFlight });
+            if (server in rivals) steps.push({ server, what: "in turn", connections, bytes, inFlight });
+          }
           if (servers === tcpServers && connections <= 100)
             steps.push({ server: encryptedServer, what: "echo", connections, bytes, inFlight });
         }
@@ -74,19 +96,42 @@ process, memory outside of JavaScript's heap included, that of the kernel and of
   },
   measure: async (parameters) => [await measure(parameters as unknown as Step)],
   columns: (table) =>
-    table.startsWith("idle") ? idleColumns : table.startsWith("100 clients") ? clientColumns : echoColumns,
+    table === inTurn
+      ? inTurnColumns
+      : table.startsWith("idle")
+        ? idleColumns
+        : table.startsWith("100 clients")
+          ? clientColumns
+          : echoColumns,
 };
 
 async function measure(step: Step): Promise<Row> {
+  if (step.what === "in turn") return await measureInTurn(step);
   const { servers } = await import("../streams/servers.ts");
   const port = await servers[step.server]();
-  const kind = step.server === encryptedServer ? "secure" : tcpServers.includes(step.server) ? "tcp" : "ws";
+  const kind = kindOf(step.server);
   const load = new LoadProcess({ ...step, kind, port });
   try {
     return step.what === "idle" ? await measureIdle(step, load) : await measureEcho(step, kind, load);
   } finally {
     load.end();
   }
+}
+
+async function measureInTurn({ server, connections, bytes, inFlight, forMs }: Step): Promise<Row> {
+  const url = new URL("../streams/echo-on-demand.js", import.meta.url);
+  const program = (name: ServerName): Program => ({
+    url,
+    args: [name, kindOf(name), String(connections), String(bytes), String(inFlight)],
+  });
+  const turns = { turns: Math.ceil(forMs / 100), forMs: turnMs };
+  const ratios = await ratiosInTurn(program(server), program(rivals[server] as ServerName), turns);
+  const percent = 100 / (percentile(ratios, 50) as number);
+  return { table: inTurn, row: server, values: { [cellOf(bytes, connections)]: percent } };
+}
+
+function kindOf(server: ServerName): "secure" | "tcp" | "ws" {
+  return server === encryptedServer ? "secure" : tcpServers.includes(server) ? "tcp" : "ws";
 }
 
 async function measureEcho(step: Step, kind: string, load: LoadProcess): Promise<Row> {
@@ -127,39 +172,4 @@ async function settledBytes(): Promise<number> {
   }
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-class LoadProcess {
-  readonly #child: ChildProcess;
-  readonly #events: LoadEvent[] = [];
-  #waiting: ((event: LoadEvent) => void) | undefined;
-
-  constructor(job: LoadJob) {
-    this.#child = fork(new URL("../streams/load-client.js", import.meta.url), {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-      execArgv: [],
-    });
-    this.#child.on("message", (event: LoadEvent) => {
-      if (this.#waiting === undefined) this.#events.push(event);
-      else this.#waiting(event);
-      this.#waiting = undefined;
-    });
-    this.#child.send(job);
-  }
-
-  /** What it tells next, which is to be this. */
-  async next(expected?: LoadEvent): Promise<LoadEvent> {
-    const event =
-      this.#events.shift() ??
-      (await new Promise<LoadEvent>((resolve) => {
-        this.#waiting = resolve;
-      }));
-    if (expected !== undefined && event !== expected)
-      throw new Error(`${JSON.stringify(event)} instead of ${JSON.stringify(expected)}`);
-    return event;
-  }
-
-  end(): void {
-    this.#child.kill();
-  }
 }

@@ -1,7 +1,4 @@
-/**
- * A node and its load, which serve for a while whenever they are told to: `serve-on-demand.js WAY KIND`. Milliseconds come in,
- * CPU microseconds for each answer go out.
- */
+/** A node and its load, which serve for a while whenever they are told to (see in-turn.ts): `serve-on-demand.js WAY KIND`. */
 import { Stopwatch } from "../stopwatch.ts";
 import { LoadProcess } from "./load-process.ts";
 import type { Kind } from "./requests.ts";

@@ -16,7 +16,8 @@ export interface LoadJob {
   /** Messages on their way, for each connection; 0: it only connects, and stays. */
   readonly inFlight: number;
   readonly warmMs: number;
-  readonly forMs: number;
+  /** `undefined`: it goes on, and each further message is answered with what has come back so far. */
+  readonly forMs: number | undefined;
 }
 
 export interface LoadAnswer {
@@ -27,8 +28,8 @@ export interface LoadAnswer {
   readonly latenciesMs: readonly number[];
 }
 
-/** What this process tells its parent. */
-export type LoadEvent = "ready" | "warm" | LoadAnswer;
+/** What this process tells its parent; a number: messages that have come back. */
+export type LoadEvent = "ready" | "warm" | LoadAnswer | number;
 
 /** Connections that are opened at the same time. */
 const openAtOnce = 50;
@@ -60,6 +61,10 @@ async function run(job: LoadJob): Promise<void> {
   load.start();
   await new Promise((resolve) => setTimeout(resolve, job.warmMs));
   tell("warm");
+  if (job.forMs === undefined) {
+    process.on("message", () => tell(load.messages));
+    return;
+  }
   load.reset();
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, job.forMs));
@@ -67,7 +72,7 @@ async function run(job: LoadJob): Promise<void> {
 }
 
 /** One identity, channel and transport for each connection: a transport dials an address once. */
-async function runSecure({ port, connections, bytes, inFlight, warmMs, forMs }: LoadJob): Promise<void> {
+async function runSecure({ port, connections, bytes, inFlight, warmMs, forMs = 0 }: LoadJob): Promise<void> {
   const message = new Uint8Array(bytes).fill(7);
   const load: { messages: number; latenciesMs: number[] } = { messages: 0, latenciesMs: [] };
   for (let i = 0; i < connections; i++) {
