@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-it("opens with lines that run in a shell, and print what they say", { timeout: 60_000 }, async () => {
+it("opens with lines that run in a shell, and print what they say", { timeout: 120_000 }, async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const [, lines = ""] = /```sh\n(.*?)```/s.exec(readme) ?? [];
   const script = lines
@@ -76,6 +76,20 @@ it("has a guide whose lines run in two terminals, and print what they say", { ti
   expect(stderr).toBe("");
   expect(second).toContain("# → hello");
   expect(stdout).toMatch(/^hello\n?(?:.*\n)*[0-9a-f]{64}\nkad: a Kademlia/);
+});
+
+it("is what the third command of the repository's README runs", { timeout: 60_000 }, async () => {
+  const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
+  const [, third = ""] = /```sh\n(npx kad sim .*)\n```/.exec(readme) ?? [];
+  // The same, of a network that costs less.
+  const script = third.replace(/--nodes \d+ /, "--nodes 60 --lookups 100 ");
+  expect(script).toContain("--nodes 60 ");
+  const cwd = new URL("..", import.meta.url);
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-e", "-c", script], { env, cwd });
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^60 nodes, seed 1, 1 h, 50 % of all killed\n/);
+  expect(stdout).toMatch(/^ {2}gets +100: [\d.]+ % gave the newest value/m);
+  expect(stdout).toMatch(/^in the last minute .* 30 nodes at the end:$/m);
 });
 
 async function writeExecutable(name: string, line: string): Promise<void> {
