@@ -74,7 +74,7 @@ describe("a network of secured nodes", () => {
   it("finds nearly everybody with tables of sessions that hold a third of it", () => {
     const stack = new SecureStack({ limits: { maxSessions: 8 } });
     const { simulation, hosts } = formed("small tables", 24, stack);
-    expect(found(simulation, hosts, 24)).toBeGreaterThanOrEqual(22);
+    expect(found(simulation, hosts, 24)).toBeGreaterThanOrEqual(20);
     expect(sumOf(stack, ({ sessionsEnded }) => sessionsEnded.evicted)).toBeGreaterThan(100);
     for (const channel of stack.channels) expect(channel.stats().gauges.sessions.used).toBeLessThanOrEqual(8);
   });

@@ -113,6 +113,7 @@ export class DatagramChannel implements SecureChannel {
       onEnd: (session, end) => {
         counters.sessionsEnded[end]++;
         this.#responder.forget(session);
+        if (end === "evicted") this.#traffic.onEvicted(this.#nowMs, session);
       },
     });
     const context: DatagramContext = {

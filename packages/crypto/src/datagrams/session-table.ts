@@ -104,7 +104,6 @@ export class SessionTable {
 
   remove(session: Session, end: SessionEnd): void {
     if (session.isEnded) return;
-    session.isEnded = true;
     this.#byCid.delete(session.cid);
     this.#unlink(session);
     const addressKey = session.path.remote.key;
@@ -115,7 +114,8 @@ export class SessionTable {
       if (left > 0) this.#byPrefix.set(session.prefix, left);
       else this.#byPrefix.delete(session.prefix);
     }
-    this.#options.onEnd(session, end);
+    this.#options.onEnd(session, end); // may still seal a last word
+    session.isEnded = true;
     this.#options.memory.free(session.memory);
   }
 

@@ -14,6 +14,7 @@ import {
   type Transmit,
 } from "@kad/core";
 import { readU32, writeU32 } from "../bytes.ts";
+import { Fifo } from "../fifo.ts";
 import { writeCounterNonce } from "../noise/nonce.ts";
 import { keyBytes, nonceBytes } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
@@ -41,6 +42,8 @@ export const amplification = 3;
 const candidateMs = 3_000;
 const askAgainMs = 1_000;
 const nothing = new Uint8Array(0);
+/** Of evicted sessions, waiting to be sent; peers that hear of nothing find out by RESET. */
+const maxGoodbyes = 64;
 
 function copyHead(from: Uint8Array, to: Uint8Array): void {
   for (let i = 0; i < dataHeadBytes; i++) to[i] = from[i] as number;
@@ -58,6 +61,7 @@ export class Traffic {
   readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
   /** Sessions that have something to say of their own: each one packet of a kind at most. */
   readonly #waiting = new Set<Session>();
+  readonly #goodbyes: Fifo<{ readonly path: PeerPath; readonly bytes: Uint8Array }> = new Fifo(maxGoodbyes);
 
   constructor(context: DatagramContext, observer: TrafficObserver) {
     this.#context = context;
@@ -127,8 +131,26 @@ export class Traffic {
     this.#waiting.add(session);
   }
 
-  /** Path challenges and their answers, and empty messages. */
+  /**
+   * The session makes room for another: its peer is told, so that its next message goes through a handshake at once and is
+   * not lost. Sealed now, since the keys are erased when this returns.
+   */
+  onEvicted(nowMs: InstantMs, session: Session): void {
+    const canSay = session.state === "confirmed" && session.sendCounter < counterLimit;
+    if (!canSay || this.#goodbyes.length === maxGoodbyes) return;
+    const bytes = new Uint8Array(dataOverheadBytes + 1);
+    this.seal(nowMs, session, kinds.close, Uint8Array.of(0), bytes);
+    this.#goodbyes.push({ path: session.path, bytes });
+  }
+
+  /** Path challenges and their answers, empty messages, and goodbyes of sessions that were evicted. */
   pollTransmit(nowMs: InstantMs, into: Uint8Array): Transmit | undefined {
+    const goodbye = this.#goodbyes.shift();
+    if (goodbye !== undefined) {
+      const { path, bytes } = goodbye;
+      into.set(bytes);
+      return { path, peer: path.peer, length: bytes.length, tag: 0 };
+    }
     if (this.#waiting.size === 0) return undefined;
     for (const session of this.#waiting) {
       const transmit = session.isEnded ? undefined : this.#next(nowMs, session, into);

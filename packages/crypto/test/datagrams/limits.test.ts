@@ -183,9 +183,41 @@ describe("the table of sessions", () => {
     network.log.length = 0;
     for (const one of clients) network.send(one, server, "again");
     network.settle();
-    network.run(1);
+    const hellos = network.log.filter(({ bytes }) => bytes[0] === 5).map(({ from }) => from);
+    expect(hellos).toEqual([clients[1]?.address, clients[2]?.address]);
+  });
+
+  it("tells those who make room, so that their next messages are not lost", () => {
+    const { network, server, client } = serverWith({ maxSessions: 1 });
+    const [first, second] = [client("first", "udp://10.9.1.1:4000"), client("second", "udp://10.9.2.1:4000")];
+    for (const one of [first, second]) {
+      network.send(one, server, "x");
+      network.run(100);
+    }
+    expect(first.channel.stats().sessionsEnded.closedByPeer).toBe(1);
+    network.send(first, server, "again");
+    network.run(100);
+    expect(textsOf(server)).toEqual(["x", "x", "again"]);
+    expect(server.channel.stats().dropped.unknownSession).toBe(0);
+  });
+
+  it("and who has not heard that is told by RESET", () => {
+    const { network, server, client } = serverWith({ maxSessions: 1 });
+    const [first, second] = [client("first", "udp://10.9.1.1:4000"), client("second", "udp://10.9.2.1:4000")];
+    const goodbyeBytes = 27;
+    network.onPacket = (packet) => (packet.bytes.length === goodbyeBytes ? [] : [packet]);
+    for (const one of [first, second]) {
+      network.send(one, server, "x");
+      network.run(100);
+    }
+    network.log.length = 0;
+    network.send(first, server, "again");
+    network.run(1_000);
     const resets = network.log.filter(({ bytes }) => bytes[0] === 10).map(({ to }) => to);
-    expect(resets).toEqual([clients[1]?.address, clients[2]?.address]);
+    expect(resets).toEqual([first.address]);
+    network.send(first, server, "and again");
+    network.run(1_000);
+    expect(textsOf(server)).toEqual(["x", "x", "and again"]);
   });
 
   it("holds sessions that nobody has confirmed to a quarter, the oldest making room", () => {
