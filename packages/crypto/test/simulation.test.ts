@@ -42,7 +42,7 @@ describe("an experiment with secured nodes", () => {
     ["nodes come and go", { churn: { medianMs: 600_000 }, hours: 0.2 }],
     ["a third of all nodes crashes at once", { kill: 0.33, hours: 0.1 }],
   ])("says the same as one in plain text, within a little: %s", (_what, given) => {
-    const options = { seed: "beside", nodes: 40, hours: 0.05, lookups: 40, gets: 40, records: 20, ...given };
+    const options = { seed: "beside", nodes: 30, hours: 0.05, lookups: 40, gets: 40, records: 20, ...given };
     const plain = runExperiment(options);
     const stack = new SecureStack();
     const secured = runExperiment({ ...options, stack });
