@@ -1,7 +1,9 @@
 /** Records that a node keeps alive, whoever owns them. */
 import { NodeId } from "@kad/core";
+import { MutableRecords, Network } from "@kad/crypto";
+import { nodeProvider } from "@kad/crypto/node";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type DhtNode, maxKeptRecords, NodeClosed } from "../src/index.ts";
+import { createIdentity, type DhtNode, maxKeptRecords, NodeClosed } from "../src/index.ts";
 import { anyones, Loopback, modes, plain, rejection, urlOf } from "./support/network.ts";
 
 /** How many of these hold a record themselves. */
@@ -129,6 +131,46 @@ describe("a signed record of another node", () => {
     const found = await (nodes[4] as DhtNode).get("name", whose);
     expect(new TextDecoder().decode(found.value)).toBe("what I leave behind");
     expect(found.owner).toEqual(whose.owner);
+  });
+});
+
+describe("a record whose owner has signed when it ends", () => {
+  const net = new Loopback({});
+  afterEach(() => net.close());
+
+  it("is kept until then, and let go", async () => {
+    const nodes = await net.openNetwork(5);
+    const provider = nodeProvider();
+    const records = new MutableRecords({ provider, network: new Network(provider, "kad") });
+    const identity = await createIdentity();
+    const content = { value: new Uint8Array(1), seq: Date.now(), ttlSeconds: 2, seqIsTime: true };
+    const record = await records.sign(identity, content);
+    await nodes[0].putRecord(record, { keep: false, results: 1 });
+    const keeper = nodes.find((node) => holding([node]) === 0) as DhtNode;
+    const kept = await keeper.keepAlive(record.key, { floor: 2 });
+    expect(kept.last).toMatchObject({ holders: 1, stored: expect.any(Number) });
+    expect(kept.last.lifetimeMs).toBeLessThanOrEqual(2_000);
+    await new Promise((resolve) => setTimeout(resolve, content.seq + 2_200 - Date.now()));
+    expect(await kept.look()).toMatchObject({ holders: 0, lifetimeMs: undefined, stored: undefined });
+    expect(kept.record).toBeUndefined();
+  });
+});
+
+describe("a look in the background that fails", () => {
+  const net = new Loopback(plain);
+  afterEach(() => net.close());
+
+  it("is reported, and the next one comes all the same", async () => {
+    const report = vi.fn();
+    const node = await net.open({ report, limits: { maxQueries: 1 } });
+    await node.keepAlive(NodeId.fromBytes(new Uint8Array(32)), { intervalMs: 1_000 });
+    const blocking = node.ping(await net.openSilent(), { timeoutMs: 1_500 }); // no room for another query
+    await vi.waitUntil(() => report.mock.calls.length > 0, { timeout: 5_000 });
+    expect(report.mock.calls[0]?.[0]).toMatchObject({ code: "tooMany" });
+    await blocking;
+    const ended = vi.fn();
+    node.addEventListener("query:end", ended);
+    await vi.waitUntil(() => ended.mock.calls.length > 0, { timeout: 5_000 });
   });
 });
 
