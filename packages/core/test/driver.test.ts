@@ -646,6 +646,7 @@ describe("a broken invariant", () => {
       call[name]?.(loop);
       isBroken = false;
       expect(machine.isClosed).toBe(true);
+      expect(driver.closed).toBe(true);
       driver.deliver(message);
       driver.wake();
       driver.pump();
@@ -732,7 +733,9 @@ describe("closing", () => {
     for (let tag = 1; tag <= 5; tag++) machine.outgoing.push({ tag });
     machine.events.push(discovered, discovered, discovered);
     host.clockMs = 9;
+    expect(driver.closed).toBe(false);
     driver.close();
+    expect(driver.closed).toBe(true);
     expect(machine.trace[0]).toBe("close@9");
     expect(driver.drained).toBe(true);
     expect(outlet.sent.length).toBe(5);
