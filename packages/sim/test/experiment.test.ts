@@ -384,4 +384,17 @@ describe("written records", () => {
     records.lookAround(swarm.hosts);
     expect(records.report(undefined)).toMatchObject({ unwritten: 1, holders: { count: 0 }, lost: 0 });
   });
+
+  it("tell of a put whose writer crashed in the middle of it, so that another can write", () => {
+    const { swarm, sim } = swarmOf(5);
+    const records = new WrittenRecords(sim.sha256, 1);
+    const [record] = records.all as [(typeof records.all)[0]];
+    const [one, other] = swarm.hosts as [Swarm["hosts"][0], Swarm["hosts"][0]];
+    records.write(record, one, {}, () => records.write(record, other, {}));
+    one.crash();
+    sim.runFor(30_000);
+    records.lookAround(swarm.hosts);
+    expect(record).toMatchObject({ begun: 2, stored: 2 });
+    expect(records.report(undefined)).toMatchObject({ unwritten: 1, holders: { least: 3 }, lost: 0 });
+  });
 });

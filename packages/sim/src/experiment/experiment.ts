@@ -13,6 +13,7 @@
  */
 import type { QueryOptions } from "@kad/core";
 import { Churn } from "../churn.ts";
+import type { RandomStream } from "../random-stream.ts";
 import { Simulation } from "../simulation.ts";
 import { Swarm } from "../swarm.ts";
 import { hourMs, minuteMs } from "../virtual-time.ts";
@@ -24,7 +25,7 @@ import { Sample } from "./sample.ts";
 import { surveyTables } from "./table-survey.ts";
 import { TrafficMeter } from "./traffic-meter.ts";
 import { Workload } from "./workload.ts";
-import { WrittenRecords } from "./written-records.ts";
+import { type WrittenRecord, WrittenRecords } from "./written-records.ts";
 
 /** Buckets are filled in this time after the last node has joined. */
 const settleMs = 2 * minuteMs;
@@ -33,6 +34,8 @@ const joinPatienceMs = 10 * minuteMs;
 const shortPhaseMs = minuteMs;
 /** Over so long records are written, and read back. */
 const writeMs = minuteMs;
+/** Hosts that a record is written from, one after the other, until somebody takes it. */
+const writeTries = 3;
 /** No query lasts longer. */
 const patienceMs = 2 * minuteMs;
 /** Steps in which a stage is simulated, to tell how far it is. */
@@ -89,7 +92,7 @@ class Experiment {
     const join = this.#join();
     this.#pass("settling", settleMs);
     const isHurt = this.#plan.kill > 0 || this.#plan.partitionMs > 0;
-    for (let version = 0; version < (isHurt ? 2 : 1); version++) this.#write();
+    for (let version = 0; version < (isHurt ? 2 : 1); version++) this.#writeAll();
     this.#formedMs = this.#simulation.nowMs;
     this.#watchRecords();
     const phases = isHurt ? this.#goThroughHarm() : [this.#goThroughTime()];
@@ -198,7 +201,7 @@ class Experiment {
     });
   }
 
-  #write(): void {
+  #writeAll(): void {
     if (this.#records.all.length === 0) return;
     this.#planWrites(writeMs);
     this.#pass("writing", writeMs + patienceMs);
@@ -210,10 +213,18 @@ class Experiment {
     const random = this.#simulation.stream("experiment", "writers", this.#simulation.nowUs);
     for (const [place, record] of all.entries()) {
       this.#simulation.after((durationMs * place) / all.length, () => {
-        const host = this.#population.pick(random, this.#swarm.hosts, this.#simulation.nowMs);
-        if (host !== undefined) this.#records.write(record, host, this.#query);
+        this.#write(record, random, writeTries);
       });
     }
+  }
+
+  /** From another host again while nobody takes it: a writer may crash in the middle of it. */
+  #write(record: WrittenRecord, random: RandomStream, triesLeft: number): void {
+    const host = this.#population.pick(random, this.#swarm.hosts, this.#simulation.nowMs);
+    if (host === undefined) return;
+    this.#records.write(record, host, this.#query, () => {
+      if (triesLeft > 1) this.#write(record, random, triesLeft - 1);
+    });
   }
 
   #watchRecords(): void {

@@ -65,14 +65,18 @@ export class WrittenRecords {
     this.all = Array.from({ length: count }, (_, place) => new WrittenRecord(sha256, place));
   }
 
-  /** Puts the next version of a record. */
-  write(record: WrittenRecord, host: SimHost, options: QueryOptions): void {
+  /** Puts the next version of a record. @param onUntaken called where nobody took it */
+  write(record: WrittenRecord, host: SimHost, options: QueryOptions, onUntaken?: () => void): void {
     const seq = ++record.begun;
     host.put(record.version(seq), { ...options, keep: false }).onOver(({ finished }) => {
       const accepted = finished?.result.type === "stored" ? finished.result.accepted : 0;
       this.#accepted.add(accepted);
-      if (accepted === 0) this.#unwritten++;
-      else record.stored = Math.max(record.stored, seq);
+      if (accepted > 0) {
+        record.stored = Math.max(record.stored, seq);
+        return;
+      }
+      this.#unwritten++;
+      onUntaken?.();
     });
   }
 
