@@ -316,7 +316,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
 
   /**
    * How many of a bucket may be there only because they came to us: in our own neighbourhood all of them, since a walk toward
-   * our own id would reach them anyway (decision 40). While the table is small, nearly everybody would be a neighbour.
+   * our own id would reach them anyway (decision 37). While the table is small, nearly everybody would be a neighbour.
    */
   #maxIncoming(bucket: KBucket): number {
     const buckets = this.#buckets;
