@@ -19,7 +19,7 @@ export interface RunOptions {
 /** Whatever it does is an outcome; a program that is not there rejects. */
 export function run(command: readonly string[], options: RunOptions): Promise<Outcome> {
   const [file, ...args] = command as [string, ...string[]];
-  const { cwd, timeoutMs = 30_000, input = "" } = options;
+  const { cwd, timeoutMs = 120_000, input = "" } = options;
   const env = { ...process.env, ...options.env };
   return new Promise((resolve, reject) => {
     const child = execFile(file, args, { cwd, env, timeout: timeoutMs }, (error, output, errors) => {
