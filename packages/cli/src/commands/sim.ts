@@ -1,11 +1,12 @@
 /**
  * `kad sim`: a network of thousands of nodes in this process, on a clock of its own, measured.
  */
-import type { ExperimentOptions, NatKind, RogueKind } from "@kad/sim";
+import type { NatKind, RogueKind } from "@kad/sim";
 import { type Command, defineCommand, type ValueSpec } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { WrongUsage } from "../failure.ts";
 import { count, json } from "../options.ts";
+import type { ExperimentJob } from "../sim/experiment-worker.ts";
 import { churn, number, type ShareOf, share, shareOf, spanMs } from "../sim/parse.ts";
 
 const defaultNodes = 1_000;
@@ -104,6 +105,10 @@ export const sim: Command = defineCommand({
       summary: "Disjoint paths of each lookup, get and put; 1 by default",
       parse: count(1, 8),
     },
+    encrypted: {
+      summary:
+        "Every node behind the secure channel of @kad/crypto, as real ones are by default; without it they speak in plain text",
+    },
     records: {
       value: "N",
       summary: "Records to write, of which nobody keeps a copy to renew; 0 by default",
@@ -177,6 +182,10 @@ export const sim: Command = defineCommand({
       does: "what an attacker with a fifth of all nodes can do",
     },
     {
+      line: "kad sim --nodes 200 --loss 0.1 --records 50 --encrypted",
+      does: "what handshakes add where packets get lost",
+    },
+    {
       line: "kad sim --loss 0.3 --records 100 --seeds 8 --workers 4",
       does: "eight networks, four at a time",
     },
@@ -244,7 +253,7 @@ interface Given {
   readonly delay: number | undefined;
   readonly duplicate: number | undefined;
   readonly reorder: number | undefined;
-  readonly churn: ExperimentOptions["churn"] | undefined;
+  readonly churn: ExperimentJob["churn"] | undefined;
   readonly kill: number | undefined;
   readonly partition: number | undefined;
   readonly sybils: number | undefined;
@@ -252,6 +261,7 @@ interface Given {
   readonly clients: number | undefined;
   readonly nat: readonly ShareOf<NatKind>[];
   readonly paths: number | undefined;
+  readonly encrypted: boolean;
   readonly records: number | undefined;
   readonly lookups: number | undefined;
   readonly gets: number | undefined;
@@ -260,7 +270,7 @@ interface Given {
 }
 
 /** Only what was given, so that reports show it. */
-function experimentOf(seed: number, given: Given): ExperimentOptions {
+function experimentOf(seed: number, given: Given): ExperimentJob {
   const { kill, partition } = given;
   if (kill !== undefined && partition !== undefined)
     throw new WrongUsage("--kill and --partition: allowed is one of them");
@@ -281,6 +291,7 @@ function experimentOf(seed: number, given: Given): ExperimentOptions {
     clients: given.clients,
     nat: sharesOf("nat", given.nat),
     paths: given.paths,
+    encrypted: given.encrypted || undefined,
     records: given.records,
     lookups: given.lookups,
     gets: given.gets,
@@ -288,7 +299,7 @@ function experimentOf(seed: number, given: Given): ExperimentOptions {
   };
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as unknown as ExperimentOptions;
+  ) as unknown as ExperimentJob;
 }
 
 /** `undefined`: none. Their sum is checked with all the rest. */

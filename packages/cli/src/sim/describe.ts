@@ -1,7 +1,6 @@
 /** Reports of experiments, for people. */
 import type {
   EffortReport,
-  ExperimentOptions,
   ExperimentReport,
   GetReport,
   LookupReport,
@@ -14,6 +13,7 @@ import type {
   TrafficReport,
 } from "@kad/sim";
 import { columns, grouped, plural, shownBytes, shownMs } from "../text.ts";
+import type { ExperimentJob } from "./experiment-worker.ts";
 import type { PhaseSummary, Range, SeedsSummary } from "./seeds-summary.ts";
 
 type Row = readonly [string, string];
@@ -21,7 +21,7 @@ type Row = readonly [string, string];
 const width = 100;
 
 /** With its last line feed. */
-export function describeReport(options: ExperimentOptions, report: ExperimentReport): string {
+export function describeReport(options: ExperimentJob, report: ExperimentReport): string {
   const { join, phases, records, churn } = report;
   const perNode = join.messages / Math.max(1, options.nodes);
   const rows: Row[] = [
@@ -77,10 +77,11 @@ function rangeOf({ least, mean, most }: Range): string {
   return `${mean.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 }
 
-function titleOf(options: ExperimentOptions): string {
+function titleOf(options: ExperimentJob): string {
   const { nodes, seed, loss, churn, sybils, rogues, clients, nat } = options;
-  const { kill, partitionMs, hours = 1, paths = 1 } = options;
+  const { kill, partitionMs, hours = 1, paths = 1, encrypted } = options;
   const conditions = [
+    encrypted ? "encrypted" : undefined,
     loss === undefined ? undefined : `loss ${percent(loss)}`,
     churn === undefined ? undefined : `churn ${churnOf(churn)}`,
     sybils === undefined ? undefined : `${percent(sybils)} Sybils`,
@@ -113,7 +114,7 @@ const natTitles: Readonly<Record<NatKind, string>> = {
   symmetric: "symmetric",
 };
 
-function churnOf(churn: NonNullable<ExperimentOptions["churn"]>): string {
+function churnOf(churn: NonNullable<ExperimentJob["churn"]>): string {
   return "medianMs" in churn
     ? `with a median session of ${hoursOf(churn.medianMs / 3_600_000)}`
     : `${churn.endsPerHour}/h`;

@@ -1,9 +1,9 @@
 /** Runs experiments in threads, several at once; so this one can draw meanwhile, and end at once. */
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import type { ExperimentOptions, ExperimentProgress, ExperimentReport } from "@kad/sim";
+import type { ExperimentProgress, ExperimentReport } from "@kad/sim";
 import { abortable } from "../abort.ts";
 import type { Io } from "../io.ts";
-import type { FromWorker } from "./experiment-worker.ts";
+import type { ExperimentJob, FromWorker } from "./experiment-worker.ts";
 
 export interface PoolOptions {
   /** Threads at once. */
@@ -19,7 +19,7 @@ export interface PoolOptions {
  * in any case.
  */
 export async function runExperiments(
-  jobs: readonly ExperimentOptions[],
+  jobs: readonly ExperimentJob[],
   { workers, io, onProgress, onReport }: PoolOptions,
 ): Promise<void> {
   io.signal.throwIfAborted();
@@ -33,9 +33,7 @@ export async function runExperiments(
   let told = 0;
   const work = async (thread: ExperimentThread): Promise<void> => {
     for (let job = begun++; job < jobs.length; job = begun++) {
-      reports[job] = await thread.run(jobs[job] as ExperimentOptions, (progress) =>
-        onProgress(job, progress),
-      );
+      reports[job] = await thread.run(jobs[job] as ExperimentJob, (progress) => onProgress(job, progress));
       for (let next = reports[told]; next !== undefined; next = reports[told]) onReport(told++, next);
     }
   };
@@ -67,10 +65,7 @@ class ExperimentThread {
     });
   }
 
-  run(
-    options: ExperimentOptions,
-    onProgress: (progress: ExperimentProgress) => void,
-  ): Promise<ExperimentReport> {
+  run(options: ExperimentJob, onProgress: (progress: ExperimentProgress) => void): Promise<ExperimentReport> {
     const worker = this.#worker;
     return new Promise((resolve, reject) => {
       const onMessage = (message: FromWorker): void => {

@@ -1,7 +1,7 @@
 /** Runs experiments and tells of them: progress on a terminal, reports as text or JSON, charts as files. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ExperimentOptions, ExperimentProgress, ExperimentReport } from "@kad/sim";
+import type { ExperimentProgress, ExperimentReport } from "@kad/sim";
 import type { Io } from "../io.ts";
 import { writeEvent } from "../json.ts";
 import { bar, Screen } from "../screen.ts";
@@ -9,6 +9,7 @@ import { grouped, plural } from "../text.ts";
 import { svgOf } from "./chart.ts";
 import { describeReport, describeSeeds } from "./describe.ts";
 import { runExperiments } from "./experiment-pool.ts";
+import type { ExperimentJob } from "./experiment-worker.ts";
 import { summaryOf } from "./seeds-summary.ts";
 import { type Sweep, sweepsOf } from "./sweeps.ts";
 
@@ -19,7 +20,7 @@ interface PlayOptions {
 
 /** One run for each seed, from that of `experiment` on. */
 export async function playSeeds(
-  experiment: ExperimentOptions,
+  experiment: ExperimentJob,
   { seeds, ...options }: PlayOptions & { readonly seeds: number },
   io: Io,
 ): Promise<void> {
@@ -36,7 +37,7 @@ export async function playSeeds(
 
 /** Writes the charts of all sweeps into a folder, which is made where it is missing. */
 export async function playSweeps(
-  experiment: ExperimentOptions,
+  experiment: ExperimentJob,
   { folder, ...options }: PlayOptions & { readonly folder: string },
   io: Io,
 ): Promise<void> {
@@ -78,7 +79,7 @@ async function writeChart(
 }
 
 async function play(
-  jobs: readonly ExperimentOptions[],
+  jobs: readonly ExperimentJob[],
   { workers, isJson }: PlayOptions,
   io: Io,
 ): Promise<ExperimentReport[]> {
@@ -90,7 +91,7 @@ async function play(
       io,
       onProgress: (job, progress) => display.onProgress(job, progress),
       onReport: (job, report) => {
-        const options = jobs[job] as ExperimentOptions;
+        const options = jobs[job] as ExperimentJob;
         display.onReport();
         reports.push(report);
         if (isJson) writeEvent(io.stdout, "report", rounded({ options, ...report }));
@@ -106,11 +107,11 @@ async function play(
 /** What runs, on a terminal. */
 class Display {
   readonly #screen: Screen;
-  readonly #jobs: readonly ExperimentOptions[];
+  readonly #jobs: readonly ExperimentJob[];
   readonly #running = new Map<number, { readonly sinceMs: number; progress: ExperimentProgress }>();
   #over = 0;
 
-  constructor(io: Io, jobs: readonly ExperimentOptions[]) {
+  constructor(io: Io, jobs: readonly ExperimentJob[]) {
     this.#screen = Screen.ofStderr(io);
     this.#jobs = jobs;
   }
@@ -139,7 +140,7 @@ class Display {
     { stage, done, nodes, simulatedMs, events }: ExperimentProgress,
     sinceMs: number,
   ): string {
-    const { seed } = this.#jobs[job] as ExperimentOptions;
+    const { seed } = this.#jobs[job] as ExperimentJob;
     const name = this.#jobs.length > 1 ? `seed ${seed}  ` : "";
     const seconds = Math.max(0.001, (performance.now() - sinceMs) / 1_000);
     const rate = grouped(Math.round(events / seconds));

@@ -1,11 +1,12 @@
 /** Series of experiments that differ in one thing, and the chart of each. */
-import type { ExperimentOptions, ExperimentReport, LookupReport, PhaseReport, Summary } from "@kad/sim";
+import type { ExperimentReport, LookupReport, PhaseReport, Summary } from "@kad/sim";
 import type { Chart, Series } from "./chart.ts";
+import type { ExperimentJob } from "./experiment-worker.ts";
 
 export interface Sweep {
   /** Of the chart. */
   readonly file: string;
-  readonly jobs: readonly ExperimentOptions[];
+  readonly jobs: readonly ExperimentJob[];
   readonly chart: (reports: readonly ExperimentReport[]) => Chart;
   /** What is said of it beside the chart. */
   readonly finding?: (reports: readonly ExperimentReport[]) => SlopeFinding;
@@ -25,7 +26,7 @@ const churns = [0, 0.1, 0.3, 1, 3, 10];
 const defaultRecords = 100;
 
 /** @param options of all; `nodes` is the size of the largest network */
-export function sweepsOf(options: ExperimentOptions): readonly Sweep[] {
+export function sweepsOf(options: ExperimentJob): readonly Sweep[] {
   const smaller = {
     records: defaultRecords,
     ...options,

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { immutableRecord } from "@kad/core";
-import { CallLog, recordedNode, Simulation, Swarm } from "@kad/sim";
+import { CallLog, type ExperimentReport, recordedNode, Simulation, Swarm } from "@kad/sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { begin, run } from "../support/io.ts";
 
@@ -141,6 +141,27 @@ describe("kad sim", () => {
     );
   });
 
+  it("puts every node behind a secure channel, the same again for the same seed", async () => {
+    const argv = [...small, "--records", "3", "--loss", "5%", "--seed", "9"];
+    const [encrypted, again, plain] = await Promise.all([
+      run([...argv, "--encrypted", "--json"]),
+      run([...argv, "--encrypted", "--json"]),
+      run([...argv, "--json"]),
+    ]);
+    expect([encrypted.code, encrypted.err]).toEqual([0, ""]);
+    expect(again.out).toBe(encrypted.out);
+    expect(encrypted.events[0]).toMatchObject({
+      options: { seed: 9, encrypted: true },
+      join: { joined: 11 },
+      records: { lost: 0, readBackNewest: 3 },
+    });
+    expect(plain.events[0]).not.toHaveProperty("options.encrypted");
+    const joinMs = (report: unknown): number => (report as ExperimentReport).join.durationMs.mean;
+    expect(joinMs(encrypted.events[0])).toBeGreaterThan(joinMs(plain.events[0])); // a handshake comes first
+    const { out } = await run([...argv, "--encrypted", "--seeds", "2", "--workers", "2"]);
+    expect(out.match(/^12 nodes, seed \d+, 3 min, encrypted, loss 5 %$/gm)).toHaveLength(2);
+  });
+
   it("takes a network apart for a while, and says what was found meanwhile", async () => {
     const { code, out } = await run([...small, "--partition", "1m"]);
     expect(code).toBe(0);
@@ -189,6 +210,11 @@ describe("kad sim", () => {
       ["--trial", "1", "--seed", "2"],
       "--trial is a run of its own, and takes no --seed; --trace and --json are allowed",
     ],
+    [
+      ["--trial", "1", "--encrypted"],
+      "--trial is a run of its own, and takes no --encrypted; --trace and --json are allowed",
+    ],
+    [["--replay", "x", "--encrypted"], "--replay plays one node again, and takes no --encrypted"],
     [["--trace", "x"], "--trace: only a --trial is traced"],
     [["--trial", "1", "--trace", "/does/not/exist"], "--trace /does/not/exist: there is no such folder"],
     [["--seed", "9007199254740991", "--seeds", "2"], "--seeds: 2 from 9007199254740991 on"],
