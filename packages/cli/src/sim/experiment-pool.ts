@@ -24,10 +24,10 @@ export async function runExperiments(
 ): Promise<void> {
   io.signal.throwIfAborted();
   const reports: (ExperimentReport | undefined)[] = jobs.map(() => undefined);
-  const mostNodes = Math.max(...jobs.map(({ nodes }) => nodes));
+  const heapMb = Math.max(...jobs.map(heapMbOf));
   const threads = Array.from(
     { length: Math.min(workers, jobs.length) },
-    () => new ExperimentThread(mostNodes, io.kad),
+    () => new ExperimentThread(heapMb, io.kad),
   );
   let begun = 0;
   let told = 0;
@@ -49,19 +49,22 @@ const mib = 2 ** 20;
 const nurseryMb = 128;
 /** What a node takes, with all that is under way while a network forms; and what there is besides. */
 const bytesPerNode = 120_000;
+/** Of an encrypted one, besides: sessions with all that it has met. */
+const bytesOfSessions = 1_200_000;
 const leastHeapMb = 2_048;
+
+function heapMbOf({ nodes, encrypted }: ExperimentJob): number {
+  return leastHeapMb + Math.ceil((nodes * (bytesPerNode + (encrypted ? bytesOfSessions : 0))) / mib);
+}
 
 /** One after the other. */
 class ExperimentThread {
   readonly #worker: Worker;
 
-  constructor(mostNodes: number, kad: readonly string[]) {
+  constructor(maxOldGenerationSizeMb: number, kad: readonly string[]) {
     this.#worker = newWorker("experiment-worker", {
       execArgv: kad.slice(1, -1), // slice: a list of strings
-      resourceLimits: {
-        maxYoungGenerationSizeMb: nurseryMb,
-        maxOldGenerationSizeMb: leastHeapMb + Math.ceil((mostNodes * bytesPerNode) / mib),
-      },
+      resourceLimits: { maxYoungGenerationSizeMb: nurseryMb, maxOldGenerationSizeMb },
     });
   }
 
