@@ -13,6 +13,7 @@ import {
   type PolledLoopOptions,
   receiveFairly,
   type TransportRouter,
+  turnMessages,
   UsageError,
 } from "@kad/core";
 import { addToSet, EpollWaiter } from "./epoll-waiter.ts";
@@ -44,8 +45,6 @@ export interface EpollNodeStats {
   readonly messages: number;
 }
 
-/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
-const turnMessages = 192;
 /** The longest timeout that the system takes; a timer ends a wait before. */
 const maxWaitMs = 2 ** 31 - 1;
 

@@ -14,6 +14,7 @@ import {
   receiveFairly,
   SocketWatches,
   type TransportRouter,
+  turnMessages,
   UsageError,
 } from "@kad/core";
 import { openUv } from "./native-uv.ts";
@@ -43,8 +44,6 @@ export interface UvNodeOptions extends PolledLoopOptions {
   readonly onClosed?: () => void;
 }
 
-/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
-const turnMessages = 192;
 /** The longest delay of a timer; it is set anew when it fires too early. */
 const maxDelayMs = 2 ** 31 - 1;
 /** Iterations until every close callback has come: one, and one for those that a close callback has begun. */

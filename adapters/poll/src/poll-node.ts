@@ -24,6 +24,7 @@ import {
   type PolledSocket,
   receiveFairly,
   type TransportRouter,
+  turnMessages,
   UsageError,
 } from "@kad/core";
 import { WaitingEvents } from "./waiting-events.ts";
@@ -46,8 +47,6 @@ export interface PollNodeStats {
   readonly eventsDropped: number;
 }
 
-/** Fewer than a node keeps replies for, so that none is dropped, and than a pump sends, so that one pump is enough. */
-const turnMessages = 192;
 /** While a socket has no room, and the host may wait for readability alone. */
 const writeRetryMs = 10;
 

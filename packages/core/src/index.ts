@@ -82,6 +82,7 @@ export {
   type PolledLoopHooks,
   type PolledLoopOptions,
   receiveFairly,
+  turnMessages,
 } from "./polled-loop.ts";
 export * from "./protocol.ts";
 export {

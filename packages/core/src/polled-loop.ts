@@ -14,6 +14,12 @@ import type { Outlet, PolledSocket, PolledTransport, SendOutcome, Transport } fr
 import { TransportRouter } from "./transport-router.ts";
 import { WallClock } from "./wall-clock.ts";
 
+/**
+ * Messages that are read in one turn at most: fewer than a node keeps replies for (`maxQueuedReplies`), so that none is
+ * dropped, and than a pump sends, so that one pump is enough.
+ */
+export const turnMessages = 192;
+
 /** The two clocks of a host. */
 export interface Clock {
   /** Monotonic, in milliseconds from any origin; fractions are allowed. */

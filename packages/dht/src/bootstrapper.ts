@@ -23,8 +23,7 @@ const firstPauseMs = 500;
 const longestPauseMs = 60_000;
 /** How often a table is looked for that is empty, or of which nobody answers. */
 const tableCheckMs = 30_000;
-/** Contacts below which we may be on an island, and how often we look for a way off it. */
-const smallTableSize = 20;
+/** How often a node with few contacts looks for others: it may be on an island. */
 const smallTablePauseMs = 300_000;
 /** How long the other seeds have after the first answer, at least; and resolvers of names after the queries' own time. */
 const minGraceMs = 100;
@@ -37,6 +36,8 @@ export interface BootstrapperOptions {
   readonly resolver: SeedResolver;
   readonly queries: QueryPromises;
   readonly commands: Commands;
+  /** Contacts below which we may be on an island: `limits.smallTableSize`. */
+  readonly smallTableSize: number;
   /** Whether we encrypt. */
   readonly isSecure: boolean;
   readonly onJoin: (contacts: number) => void;
@@ -122,10 +123,10 @@ export class Bootstrapper implements Plugin {
   }
 
   #checkTable(): void {
-    const { commands } = this.#options;
+    const { commands, smallTableSize } = this.#options;
+    const isDue = performance.now() - this.#askedAtMs > smallTablePauseMs;
     if (isAlone(commands)) this.#inBackground(() => this.#tryUntilJoined());
-    else if (commands.table.size < smallTableSize && performance.now() - this.#askedAtMs > smallTablePauseMs)
-      this.#inBackground(() => this.#lookForLand());
+    else if (isDue && commands.table.size < smallTableSize) this.#inBackground(() => this.#lookForLand());
   }
 
   /** One thing at a time: whoever asks the seeds asks for all. */

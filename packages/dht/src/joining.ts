@@ -1,11 +1,9 @@
 /**
  * How a node comes into its network and stays there: through the seeds of `createNode`, and through those named later.
  */
-import { Bootstrapper } from "./bootstrapper.ts";
-import type { BootstrapFailed } from "./errors.ts";
+import { Bootstrapper, type BootstrapperOptions } from "./bootstrapper.ts";
 import { type CreateNodeOptions, checkTimeout, createNodeDefaults, demand } from "./options.ts";
-import type { QueryPromises } from "./query-promises.ts";
-import type { ParsedSeed, SeedInput, SeedResolver } from "./seed-resolver.ts";
+import type { ParsedSeed, SeedInput } from "./seed-resolver.ts";
 import type { Stack } from "./stack.ts";
 
 export interface BootstrapOptions {
@@ -14,16 +12,10 @@ export interface BootstrapOptions {
   readonly timeoutMs?: number;
 }
 
-export interface JoiningOptions {
+export interface JoiningOptions
+  extends Pick<BootstrapperOptions, "queries" | "resolver" | "onJoin" | "onFailure" | "report"> {
   readonly options: CreateNodeOptions;
   readonly stack: Stack;
-  readonly queries: QueryPromises;
-  readonly resolver: SeedResolver;
-  readonly onJoin: (contacts: number) => void;
-  /** A round in the background ended without an answer. */
-  readonly onFailure: (failure: BootstrapFailed) => void;
-  /** Hears what went wrong in the background. */
-  readonly report: (error: unknown) => void;
 }
 
 export class Joining {
@@ -41,6 +33,7 @@ export class Joining {
       resolver,
       queries,
       commands: stack.machine,
+      smallTableSize: stack.limits.smallTableSize,
       isSecure: stack.security !== undefined,
       onJoin,
       onFailure,

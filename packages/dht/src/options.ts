@@ -121,9 +121,9 @@ export interface CreateNodeOptions {
 
 /**
  * `bootstrapTimeoutMs`: core's hard timeout of a request (10 s, as in rust-libp2p and discv5): a seed that has not answered
- * by then, asked in two rounds with a retransmission each, is down for all that we can tell, and an application that starts
- * should hear so before its own health check gives up. `closeTimeoutMs` (ours): two round trips and a retransmission of
- * each, within what those who stop a process grant it.
+ * by then, asked in two rounds and sent to again and again, is down for all that we can tell, and an application that starts
+ * should hear so before its own health check gives up. `closeTimeoutMs` (ours): two round trips and a retransmission
+ * of each, within what those who stop a process grant it.
  */
 export const createNodeDefaults: Readonly<
   Required<

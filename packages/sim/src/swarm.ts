@@ -31,8 +31,7 @@ export interface SwarmOptions<M extends NodeMachine = NodeMachine> {
 const retryMs = 5_000;
 /** How often tables are looked for that are empty, or of which nobody answers. */
 const tableCheckMs = 30_000;
-/** Contacts below which a host may be on an island, and how often it looks for a way off it. */
-const smallTableSize = 20;
+/** How often a host with few contacts looks for others: it may be on an island. */
 const smallTablePauseMs = 300_000;
 
 export class Swarm<M extends NodeMachine = NodeMachine> {
@@ -120,7 +119,7 @@ export class Swarm<M extends NodeMachine = NodeMachine> {
         if (isAlone(host)) {
           this.#rejoining.add(host);
           this.#attempt(host, this.#rejoining, this.simulation.nowMs);
-        } else if (host.node.table.size < smallTableSize) this.#lookForLand(host);
+        } else if (host.node.table.size < host.limits.smallTableSize) this.#lookForLand(host);
       }
       this.#keepJoined();
     });

@@ -15,13 +15,11 @@ import {
   type Transmit,
   type Transport,
   type TransportSink,
+  turnMessages,
 } from "@kad/core";
 import { guarded, type KoffiPollHandle } from "@kad/native";
 import { getDescriptorFlags } from "./platform.ts";
 import { type SocketCalls, socketCalls } from "./socket-calls.ts";
-
-/** Messages read before others have their turn: fewer than a node keeps replies for. */
-const turnMessages = 192;
 
 /** @throws UnavailableError, which says what to install or to use instead */
 export function watchedByNode(transport: PolledTransport): Transport {
