@@ -201,6 +201,7 @@ describe("an experiment", () => {
     [{ nat: { symmetric: 0.7, fullCone: 0.7 } }, "nat, in all: 1.4; allowed is a number from 0 to 1"],
     [{ sybils: 0.5, clients: 0.6 }, "sybils, rogues, clients: 1.1 in all; allowed is 1"],
     [{ paths: 9 }, "paths: 9; allowed is a whole number from 1 to 8"],
+    [{ network: { loss: 0.1 } } as never, "network: there is no such option; allowed are seed, nodes, hours"],
     [{ delayMs: 1e9 }, "delayMs: 1000000000; allowed is a number from 0 to 60000"],
   ] as [Partial<ExperimentOptions>, string][])("refuses %o", (options, message) => {
     expect(() => runExperiment({ seed: 1, nodes: 10, ...options })).toThrow(message);

@@ -74,8 +74,44 @@ const joinMsPerNode = 10;
 const defaultLookups = 1_000;
 const defaultResults = 20;
 
+const optionNames: Readonly<Record<keyof ExperimentOptions, true>> = {
+  seed: true,
+  nodes: true,
+  hours: true,
+  joinMs: true,
+  loss: true,
+  duplication: true,
+  reordering: true,
+  delayMs: true,
+  churn: true,
+  sybils: true,
+  rogues: true,
+  clients: true,
+  nat: true,
+  kill: true,
+  partitionMs: true,
+  records: true,
+  lookups: true,
+  results: true,
+  gets: true,
+  paths: true,
+  limits: true,
+  stack: true,
+};
+
+/** Whoever misspells an option would else take the figures of another network for those of the one that was meant. */
+function checkNames(options: ExperimentOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(optionNames, name));
+  if (unknown === undefined) return;
+  throw new UsageError(
+    "invalidOption",
+    `${unknown}: there is no such option; allowed are ${Object.keys(optionNames).join(", ")}`,
+  );
+}
+
 /** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
 export function planOf(options: ExperimentOptions): ExperimentPlan {
+  checkNames(options);
   const { nodes, hours = 1, lookups = defaultLookups, records = 0, limits = {}, seed } = options;
   whole("nodes", nodes, 2, 10_000_000);
   const plan: ExperimentPlan = {
