@@ -99,14 +99,18 @@ describe.each(modes)("%s", (_mode, mode) => {
   describe("nodes on an island, who answer each other", () => {
     afterEach(() => vi.restoreAllMocks());
 
-    it("ask their seeds every five minutes, and are in the network again", async () => {
+    it("ask their seeds every five minutes, and are in the network again; where no table is small, they do not", async () => {
       const { setTimeout: wait, setInterval: repeat } = globalThis;
       vi.spyOn(globalThis, "setInterval").mockImplementation(((callback: () => void, ms?: number) =>
         repeat(callback, ms === 30_000 ? 50 : ms)) as typeof setInterval);
       const url = await freeUrl();
-      const open = (): Promise<DhtNode> => net.open({ ...hasty, bootstrap: [url], bootstrapRequired: false });
+      const open = (options: CreateNodeOptions = {}): Promise<DhtNode> =>
+        net.open({ ...hasty, ...options, bootstrap: [url], bootstrapRequired: false });
       const [one, two] = [await open(), await open()];
       await one.bootstrap([urlOf(two)]);
+      const limits = { ...hasty.limits, smallTableSize: 0 };
+      const [three, four] = [await open({ limits }), await open({ limits })];
+      await three.bootstrap([urlOf(four)]);
       const seed = await net.open({ listen: url });
       const other = await net.open({ bootstrap: [url] });
       await new Promise((resolve) => wait(resolve, 300));
@@ -123,6 +127,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       }
       expect(one.table.get(seed.id)).toBeDefined();
       expect(one.table.get(other.id)).toBeDefined();
+      expect([three.table.size, four.table.size]).toEqual([1, 1]);
     });
   });
 
