@@ -11,13 +11,14 @@
 import type { Address } from "./address.ts";
 import { boundAddresses, type Contact } from "./contact.ts";
 import { ContactList, type TableEntry } from "./contact-list.ts";
-import { bitAt, commonPrefixLength, compareDistance } from "./distance.ts";
+import { bitAt, commonPrefixLength } from "./distance.ts";
 import { TableSubnets } from "./diversity.ts";
 import { UsageError } from "./errors.ts";
 import { type ContactOrigin, KBucket } from "./k-bucket.ts";
 import type { InstantMs } from "./machine.ts";
+import { gatherNearest } from "./nearest.ts";
 import { NodeId } from "./node-id.ts";
-import { limitSpecs, type NodeLimits } from "./options.ts";
+import type { NodeLimits } from "./options.ts";
 import type { ContactRefusal } from "./stats.ts";
 
 export type { TableEntry } from "./contact-list.ts";
@@ -259,11 +260,14 @@ export class RoutingTable implements ReadonlyRoutingTable {
     // Ids in bucket i differ from us at bit i and agree before it. Where target differs from us too, they are nearer to
     // it than all that agree with us longer; where it does not, farther. So: nearer ones downward, the rest, farther ones upward.
     for (let i = 0; i < last && nearest.length < count; i++) {
-      if (this.#differsAt(i, target)) this.#gather(buckets[i] as KBucket, target, count, accept, nearest);
+      if (this.#differsAt(i, target))
+        gatherNearest((buckets[i] as KBucket).entries, target, count, accept, nearest);
     }
-    if (nearest.length < count) this.#gather(buckets[last] as KBucket, target, count, accept, nearest);
+    if (nearest.length < count)
+      gatherNearest((buckets[last] as KBucket).entries, target, count, accept, nearest);
     for (let i = last - 1; i >= 0 && nearest.length < count; i--) {
-      if (!this.#differsAt(i, target)) this.#gather(buckets[i] as KBucket, target, count, accept, nearest);
+      if (!this.#differsAt(i, target))
+        gatherNearest((buckets[i] as KBucket).entries, target, count, accept, nearest);
     }
     return nearest;
   }
@@ -311,7 +315,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
 
   /** Whether an id belongs to our own neighbourhood: the last bucket, or the one before, which has split from it last. */
   isNeighbour(id: NodeId): boolean {
-    return commonPrefixLength(this.#self, id) >= this.#buckets.length - 2;
+    return this.#isNear(this.#bucketOf(id));
   }
 
   /**
@@ -319,10 +323,12 @@ export class RoutingTable implements ReadonlyRoutingTable {
    * our own id would reach them anyway (decision 37). While the table is small, nearly everybody would be a neighbour.
    */
   #maxIncoming(bucket: KBucket): number {
-    const buckets = this.#buckets;
-    const isNear = bucket === buckets.at(-1) || bucket === buckets.at(-2);
-    const isExempt = isNear && buckets.length >= leastBuckets;
+    const isExempt = this.#isNear(bucket) && this.#buckets.length >= leastBuckets;
     return isExempt ? Number.POSITIVE_INFINITY : this.#limits.maxIncomingPerBucket;
+  }
+
+  #isNear(bucket: KBucket): boolean {
+    return bucket === this.#buckets.at(-1) || bucket === this.#buckets.at(-2);
   }
 
   /** Up to `count` contacts not heard after `sinceMs`, least recently heard first. */
@@ -431,48 +437,7 @@ export class RoutingTable implements ReadonlyRoutingTable {
     }
     return found.toArray();
   }
-
-  /** Appends the bucket's contacts to `nearest` sorted by distance, up to `count` in all. */
-  #gather(
-    { entries }: KBucket,
-    target: NodeId,
-    count: number,
-    accept: ((contact: Contact) => boolean) | undefined,
-    nearest: Contact[],
-  ): void {
-    const { contacts, prefixes, length } = entries;
-    const start = nearest.length;
-    const room = count - start;
-    const flip = target.prefixBits ^ signBit;
-    let found = 0;
-    for (let i = 0; i < length; i++) {
-      const contact = contacts[i] as Contact;
-      if (accept !== undefined && !accept(contact)) continue;
-      const distance = (prefixes[i] as number) ^ flip;
-      let at = found < room ? found++ : room;
-      for (; at > 0; at--) {
-        const other = distances[at - 1] as number;
-        const before = nearest[start + at - 1] as Contact;
-        if (other < distance || (other === distance && compareDistance(target, before.id, contact.id) < 0))
-          break;
-        if (at === room) continue;
-        distances[at] = other;
-        nearest[start + at] = before;
-      }
-      if (at === room) continue;
-      distances[at] = distance;
-      nearest[start + at] = contact;
-    }
-  }
 }
-
-/**
- * Distances of the contacts that {@link RoutingTable.closest} is sorting, as many as a bucket may hold; of one table at a
- * time, since nothing that it calls meanwhile may call a table.
- */
-const distances = new Int32Array(limitSpecs.bucketSize.max);
-/** XOR with it lets signed numbers compare as if they were unsigned. */
-const signBit = 0x8000_0000 | 0;
 
 function refused(reason: ContactRefusal): InsertOutcome {
   return { type: "refused", reason };
