@@ -43,6 +43,7 @@ export {
   formatExplanation,
   type SkipReason,
 } from "./explanation.ts";
+export { fromHex, toHex } from "./hex.ts";
 export {
   immutableKey,
   immutableRecord,

@@ -8,8 +8,7 @@
  *
  * The tag stands in every prologue and in everything that is signed, so nothing of one network counts in another.
  */
-import { copyBytes, labelled, UsageError } from "@kad/core";
-import { fromHex, toHex } from "./hex.ts";
+import { copyBytes, fromHex, labelled, toHex, UsageError } from "@kad/core";
 import { type CryptoProvider, drawSeed, keyBytes, type RandomSource } from "./provider.ts";
 
 const maxNameBytes = 255;

@@ -1,8 +1,7 @@
 /**
  * The network that an address belongs to, as far as one owner commonly has the whole of it: /24 of IPv4, /48 of IPv6.
  */
-import { type Address, type AddressCodec, SocketAddress } from "@kad/core";
-import { toHex } from "./hex.ts";
+import { type Address, type AddressCodec, SocketAddress, toHex } from "@kad/core";
 
 /** udp6 and tcp6: a tag, then 16 bytes. */
 const ipv6Kinds = 0b1010;

@@ -1,5 +1,5 @@
 /** The few assertions that suites need: they run in any runner, and in a page. */
-import { toHex } from "./hex.ts";
+import { toHex } from "@kad/core";
 
 /** An implementation does not do what its contract says. */
 export class ExpectationError extends Error {

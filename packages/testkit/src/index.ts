@@ -8,7 +8,7 @@ export {
   type HandNode,
   type HandNodeOptions,
 } from "./hand-loop.ts";
-export { fromHex, toHex } from "./hex.ts";
+export { fromHex } from "./hex.ts";
 export { intercept } from "./intercept.ts";
 export type { Arrival, LinkMessage, LinkScript } from "./link.ts";
 export { Link } from "./link.ts";

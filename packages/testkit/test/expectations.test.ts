@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { NodeId } from "@kad/core";
+import { NodeId, toHex } from "@kad/core";
 import { describe, expect, it } from "vitest";
 import { shown } from "../src/expectations.ts";
 import {
@@ -10,7 +10,6 @@ import {
   fromHex,
   seededRandom,
   sha256,
-  toHex,
 } from "../src/index.ts";
 
 describe("an expectation of equality", () => {

@@ -1,8 +1,7 @@
 /**
  * Known answers by which a provider shows that its runtime does what it should: seed to public key, Diffie-Hellman, AEAD.
  */
-import { KadError } from "@kad/core";
-import { fromHex, toHex } from "../hex.ts";
+import { fromHex, KadError, toHex } from "@kad/core";
 import type { CryptoProvider } from "../provider.ts";
 
 /** RFC 8032 §7.1, test 1. */

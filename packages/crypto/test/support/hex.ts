@@ -1,4 +1,4 @@
-import { fromHex, toHex } from "../../src/hex.ts";
+import { fromHex, toHex } from "@kad/core";
 
 /** For comparing: shorter to read in a report than an array. */
 export function hex(bytes: Uint8Array | undefined): string {

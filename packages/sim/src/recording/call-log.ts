@@ -1,7 +1,14 @@
 /**
  * What a recording is written to, and where the node's hooks are watched: its random source, its addresses, its store.
  */
-import { type Address, type AddressCodec, type NodeOptions, type RecordStore, UsageError } from "@kad/core";
+import {
+  type Address,
+  type AddressCodec,
+  type NodeOptions,
+  type RecordStore,
+  toHex,
+  UsageError,
+} from "@kad/core";
 import {
   type Facts,
   type Json,
@@ -10,7 +17,7 @@ import {
   recordingVersion,
   warning,
 } from "./format.ts";
-import { toHex, toJson } from "./values.ts";
+import { toJson } from "./values.ts";
 
 export interface CallLogOptions {
   /** Takes each line, without its line feed. What it throws ends the recording, and not the node. */

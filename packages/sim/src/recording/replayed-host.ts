@@ -10,7 +10,7 @@ import {
   type StoredRecord,
 } from "@kad/core";
 import type { Facts, Json } from "./format.ts";
-import { fromHex, fromJson } from "./values.ts";
+import { bytesOf, fromJson } from "./values.ts";
 
 /** As many as any recording may name at once. */
 const maxInterned = 2 ** 20;
@@ -87,7 +87,7 @@ export class ReplayedHost implements AddressCodec {
     const draw = this.#facts.draws?.[this.#draws++];
     if (draw === undefined) this.#unlike ??= `${into.length} bytes more`;
     else if (draw.length !== 2 * into.length) this.#unlike ??= `${into.length} bytes in place of ${draw}`;
-    else into.set(fromHex(draw));
+    else into.set(bytesOf(draw));
   }
 }
 

@@ -1,5 +1,5 @@
 /** Values to JSON and back. */
-import { type Address, type AddressTable, KadError, NodeId } from "@kad/core";
+import { type Address, type AddressTable, fromHex, KadError, NodeId, toHex } from "@kad/core";
 import type { Json } from "./format.ts";
 
 export function toJson(value: unknown): Json {
@@ -29,7 +29,7 @@ export function fromJson(json: Json, addresses: AddressTable): unknown {
     readonly [K in "$id" | "$bytes" | "$at" | "$number"]?: Json;
   };
   if (typeof $id === "string") return NodeId.fromHex($id);
-  if (typeof $bytes === "string") return fromHex($bytes);
+  if (typeof $bytes === "string") return bytesOf($bytes);
   if (typeof $at === "string") return addresses.parse($at);
   if (typeof $number === "string") return Number($number);
   return Object.fromEntries(Object.entries(json).map(([name, field]) => [name, fromJson(field, addresses)]));
@@ -42,22 +42,12 @@ export function describeError(error: unknown): string {
   return `${error.name}${code}: ${error.message}`;
 }
 
-export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += hexOfByte[byte] as string;
-  return text;
-}
-
 /** @throws RangeError unless it is pairs of digits */
-export function fromHex(text: string): Uint8Array {
-  if (text.length % 2 !== 0 || /[^0-9a-f]/.test(text))
-    throw new RangeError(`"${text.substring(0, 20)}" is not hex`);
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.substring(2 * i, 2 * i + 2), 16);
+export function bytesOf(text: string): Uint8Array {
+  const bytes = fromHex(text);
+  if (bytes === undefined) throw new RangeError(`"${text.substring(0, 20)}" is not hex`);
   return bytes;
 }
-
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 function isAddress(value: object): value is Address {
   return "key" in value && "wire" in value && "maxBytes" in value;

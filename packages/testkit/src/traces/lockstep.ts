@@ -6,8 +6,8 @@
  * beside that, at whatever time, does not reach it, since a poll is a transition too.
  */
 import type { Address, InstantMs, NetworkEvent, NodeEvent, Path, Transmit } from "@kad/core";
+import { toHex } from "@kad/core";
 import type { CommandedMachine } from "../commanded-machine.ts";
-import { toHex } from "../hex.ts";
 import { intercept } from "../intercept.ts";
 import type { MachinePlayer } from "./machine-player.ts";
 import { plainOf } from "./plain.ts";

@@ -8,9 +8,10 @@ import {
   NodeId,
   type NodeOptions,
   type SendFailure,
+  toHex,
 } from "@kad/core";
 import type { CommandedMachine } from "../commanded-machine.ts";
-import { fromHex, toHex } from "../hex.ts";
+import { fromHex } from "../hex.ts";
 import { poisonByte } from "../poison.ts";
 import { sha256 } from "../sha256.ts";
 import { fromPlain, plainOf } from "./plain.ts";

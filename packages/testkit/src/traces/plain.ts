@@ -1,6 +1,6 @@
 /** Events and arguments as traces hold them: ids and bytes in hex, addresses as text, errors by their code. */
-import { type AddressTable, NodeId } from "@kad/core";
-import { fromHex, toHex } from "../hex.ts";
+import { type AddressTable, NodeId, toHex } from "@kad/core";
+import { fromHex } from "../hex.ts";
 
 /** What is `undefined` is left out. */
 export function plainOf(value: unknown): unknown {

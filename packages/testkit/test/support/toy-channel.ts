@@ -21,8 +21,9 @@ import {
   type Path,
   type SecureChannel,
   type Transmit,
+  toHex,
 } from "@kad/core";
-import { type MakeSecurePeer, type SeededRandom, sha256, toHex } from "../../src/index.ts";
+import { type MakeSecurePeer, type SeededRandom, sha256 } from "../../src/index.ts";
 
 export type ToyFault =
   | "cuts long messages"

@@ -9,8 +9,9 @@ import {
   type Request,
   type RequestMessage,
   type Response,
+  toHex,
 } from "@kad/core";
-import { sha256, toHex } from "../../src/index.ts";
+import { sha256 } from "../../src/index.ts";
 import { MachinePlayer, traceNodeOptions } from "../../src/traces/machine-player.ts";
 import { plainOf } from "../../src/traces/plain.ts";
 import type { Trace, TraceInput, TraceNode, TraceStep, TraceTransmit } from "../../src/traces/trace.ts";

@@ -1,7 +1,7 @@
 /** Golden traces through an event loop, in lockstep. */
-import { type Address, AddressTable, KadNode, type NodeEvent } from "@kad/core";
+import { type Address, AddressTable, KadNode, type NodeEvent, toHex } from "@kad/core";
 import { expectEqual, nth } from "../../expectations.ts";
-import { fromHex, toHex } from "../../hex.ts";
+import { fromHex } from "../../hex.ts";
 import type { LoopNode } from "../../loop-harness.ts";
 import { poisonedTransport } from "../../poison.ts";
 import { expectStep } from "../../traces/compare.ts";

@@ -1,8 +1,7 @@
 /** What a machine does with messages, and with what became of its own. */
-import { copyBytes, immutableRecord, MemoryRecordStore, UsageError } from "@kad/core";
+import { copyBytes, immutableRecord, MemoryRecordStore, toHex, UsageError } from "@kad/core";
 import type { CommandedMachine } from "../../commanded-machine.ts";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
-import { toHex } from "../../hex.ts";
 import { intercept } from "../../intercept.ts";
 import type { Pair } from "../../pair.ts";
 import { seededRandom } from "../../seeded-random.ts";

@@ -1,7 +1,6 @@
 /** What a channel carries, from whom, and what it tells of it. */
-import { NodeId } from "@kad/core";
+import { NodeId, toHex } from "@kad/core";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
-import { toHex } from "../../hex.ts";
 import { bytesOf, type ChannelCase, fatesOf, numberOf } from "./stage.ts";
 
 export const messageCases: readonly ChannelCase[] = [

@@ -1,6 +1,7 @@
 /** How sessions begin and end, and what bounds them. */
+
+import { toHex } from "@kad/core";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
-import { toHex } from "../../hex.ts";
 import { seededRandom } from "../../seeded-random.ts";
 import { bytesOf, type ChannelCase, type ChannelTraits, fatesOf, numberOf } from "./stage.ts";
 
