@@ -1,6 +1,7 @@
 /**
  * The arguments of commands, checked at once: each refusal names the argument, the value and what is allowed.
  */
+import type { Address } from "./address.ts";
 import { boundAddresses, type Contact, type Seed } from "./contact.ts";
 import { shown, UsageError, type UsageErrorCode } from "./errors.ts";
 import { NodeId } from "./node-id.ts";
@@ -20,9 +21,19 @@ export function checkedSeed(name: string, seed: Seed, idBytes: number): Seed {
   if (!Array.isArray(seed?.addresses) || seed.addresses.length === 0) {
     throw new UsageError("invalidArgument", `${name}.addresses: none; a seed or contact has at least one`);
   }
+  for (const [i, address] of seed.addresses.entries()) checkAddress(`${name}.addresses[${i}]`, address);
   const addresses = boundAddresses(seed.addresses);
   if (seed.id === undefined) return { addresses };
   return { id: checkedId(`${name}.id`, seed.id, idBytes), addresses };
+}
+
+/** A text is easily taken for an address. @throws UsageError `invalidArgument` */
+function checkAddress(name: string, address: Address): void {
+  if (typeof address?.key === "string" && ArrayBuffer.isView(address.wire)) return;
+  throw new UsageError(
+    "invalidArgument",
+    `${name}: ${shown(address)}; allowed is an Address, as the AddressCodec makes them`,
+  );
 }
 
 /** @throws UsageError `invalidArgument`, `invalidId` */

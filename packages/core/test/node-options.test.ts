@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  type Address,
   AddressTable,
   type Contact,
   immutableRecord,
@@ -154,6 +155,15 @@ describe("a command that cannot be", () => {
         ({ node }) => node.ping(1, { addresses: [] }),
         "invalidArgument",
         /addresses.*none.*at least one/,
+      ],
+      [
+        "ping to a text instead of an address",
+        (stage) =>
+          stage.node.ping(1, {
+            addresses: [...at(stage).addresses, "udp://127.0.0.1:1" as unknown as Address],
+          }),
+        "invalidArgument",
+        /to\.addresses\[1\]: "udp:\/\/127\.0\.0\.1:1"; allowed is an Address/,
       ],
       [
         "ping to an id of another length",
