@@ -1,4 +1,6 @@
+import { AddressTable, NodeId } from "@kad/core";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { Bootstrapper } from "../src/bootstrapper.ts";
 import type { BootstrapFailed, CreateNodeOptions, DhtNode } from "../src/index.ts";
 import { anyones, freeUrl, Loopback, modes, next, rejection, urlOf } from "./support/network.ts";
 
@@ -99,22 +101,16 @@ describe.each(modes)("%s", (_mode, mode) => {
   describe("nodes on an island, who answer each other", () => {
     afterEach(() => vi.restoreAllMocks());
 
-    it("ask their seeds every five minutes, and are in the network again; where no table is small, they do not", async () => {
+    it("ask their seeds after five minutes, and are in the network again", async () => {
       const { setTimeout: wait, setInterval: repeat } = globalThis;
       vi.spyOn(globalThis, "setInterval").mockImplementation(((callback: () => void, ms?: number) =>
         repeat(callback, ms === 30_000 ? 50 : ms)) as typeof setInterval);
       const url = await freeUrl();
-      const open = (options: CreateNodeOptions = {}): Promise<DhtNode> =>
-        net.open({ ...hasty, ...options, bootstrap: [url], bootstrapRequired: false });
+      const open = (): Promise<DhtNode> => net.open({ ...hasty, bootstrap: [url], bootstrapRequired: false });
       const [one, two] = [await open(), await open()];
       await one.bootstrap([urlOf(two)]);
-      const limits = { ...hasty.limits, smallTableSize: 0 };
-      const [three, four] = [await open({ limits }), await open({ limits })];
-      await three.bootstrap([urlOf(four)]);
       const seed = await net.open({ listen: url });
       const other = await net.open({ bootstrap: [url] });
-      await new Promise((resolve) => wait(resolve, 300));
-      expect([one.table.size, two.table.size]).toEqual([1, 1]);
       const now = performance.now.bind(performance);
       let laterMs = 0;
       vi.spyOn(performance, "now").mockImplementation(() => now() + laterMs);
@@ -127,7 +123,6 @@ describe.each(modes)("%s", (_mode, mode) => {
       }
       expect(one.table.get(seed.id)).toBeDefined();
       expect(one.table.get(other.id)).toBeDefined();
-      expect([three.table.size, four.table.size]).toEqual([1, 1]);
     });
   });
 
@@ -186,5 +181,47 @@ describe.each(modes)("%s", (_mode, mode) => {
         message: expect.stringContaining("timeoutMs: -1"),
       });
     });
+  });
+});
+
+/** What a bootstrapper asks of a node, which here only counts: all in the time of a test, without a network to wait for. */
+describe("how often seeds are asked, of a node that", () => {
+  afterEach(() => vi.useRealTimers());
+
+  it.each([
+    ["has few contacts", 19, 20, 5, 1],
+    ["has few contacts, and whose seeds were asked just now", 19, 20, 4, 0],
+    ["has enough contacts", 20, 20, 60, 0],
+    ["has one contact where no table is small", 1, 0, 60, 0],
+    ["has few contacts for an hour", 1, 20, 60, 11],
+  ] as const)("%s", async (_title, size, smallTableSize, minutes, times) => {
+    vi.useFakeTimers();
+    const address = new AddressTable().parse("udp://192.0.2.1:1");
+    let asked = 0;
+    const bootstrapper = new Bootstrapper({
+      seeds: [{ text: "udp://192.0.2.1:1", id: undefined, target: { type: "address", address } }],
+      resolver: { resolve: () => Promise.resolve({ addresses: [address] }) } as never,
+      queries: {
+        run: (begin: (nowMs: number) => unknown) => {
+          begin(performance.now());
+          return Promise.resolve({ result: { type: "pong" }, end: "exhausted" });
+        },
+      } as never,
+      commands: {
+        id: NodeId.fromBytes(new Uint8Array(32)),
+        table: { size, contacts: () => [], closest: () => [] },
+        stats: () => ({ health: "online" }),
+        ping: () => asked++,
+      } as never,
+      smallTableSize,
+      isSecure: false,
+      onJoin: () => undefined,
+      onFailure: () => undefined,
+      report: (error) => expect.unreachable(String(error)),
+    });
+    bootstrapper.keepJoined();
+    await vi.advanceTimersByTimeAsync(minutes * 60_000 + 30_000);
+    bootstrapper.stop();
+    expect(asked).toBe(times);
   });
 });
