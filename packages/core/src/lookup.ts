@@ -4,8 +4,8 @@
  * Kademlia §2.3, with the changes that DESIGN.md §6 gives reasons for:
  * - α requests are outstanding to the *closest* candidates; a slow one frees its slot, and its place among those who are
  *   asked, but is still waited for;
- * - once the α closest have all *answered*, the rest of the result set is asked at once (the end-game), which saves
- *   about half of the rounds at the same number of requests;
+ * - once the closest of all has *answered*, and so named nobody closer, the rest of the result set is asked at once (the
+ *   end-game), which saves half of the rounds at the same number of requests (decision 47);
  * - after α answers without progress the walk widens (rust-libp2p's "stalled").
  *
  * The stop rule stands in one place, {@link Lookup.next}: the walk is over when the `results` closest candidates that are
@@ -52,11 +52,13 @@ export interface Candidate {
   readonly state: CandidateState;
   /** 0 for those we knew ourselves, else one more than the peer that named it. */
   readonly hops: number;
-  /** Length of the chain of requests that led to asking it. */
+  /** Length of the longest chain of requests that led to asking it, in which each waited for the one before. */
   readonly round: number;
 }
 
 type MutableCandidate = { -readonly [K in keyof Candidate]: Candidate[K] } & {
+  /** The round of the peer that named it: 0 for those we knew ourselves. */
+  namedRound: number;
   /** Requests that have not ended. */
   pending: number;
   /** Where others have named it since it was asked. */
@@ -91,6 +93,8 @@ export class Lookup {
   #horizon: NodeId | undefined = undefined;
   #answersWithoutProgress = 0;
   #rounds = 0;
+  /** The round of the request of which something was reported last: what is asked next has waited for it. */
+  #reportedRound = 0;
   #subnetRefusals = 0;
   #hasDrawnReserves = false;
 
@@ -122,17 +126,14 @@ export class Lookup {
 
   /** Those known to us at the start. */
   addSeeds(contacts: readonly Contact[]): void {
-    for (const contact of contacts) this.#add(contact, 0);
+    for (const contact of contacts) this.#add(contact, 0, 0);
   }
 
   /** A peer that has answered without being asked through this walk (a seed whose id was unknown), and whom it named. */
   accept(contact: Contact, closer: readonly Contact[]): void {
-    this.#add(contact, 0);
+    this.#add(contact, 0, 0);
     const candidate = this.#byId.get(contact.id.key);
-    if (candidate?.state === "unasked") {
-      this.#markAsked(candidate);
-      candidate.round = this.#rounds === 0 ? 1 : this.#rounds;
-    }
+    if (candidate?.state === "unasked") this.#markAsked(candidate, 1);
     if (!this.onResponse(contact.id, closer)) this.addSeeds(closer);
   }
 
@@ -150,15 +151,13 @@ export class Lookup {
    * reached now: one that cannot is passed over and comes up again.
    */
   next(canAsk: (contact: Contact) => boolean = always): LookupStep {
-    const { parallelism } = this.#options;
     const mayAsk = this.#asked < this.#capacity;
     let alive = 0;
     let inWindow = 0;
     let unsettled = false;
     let overdue = false;
     let toAsk: MutableCandidate | undefined;
-    let closestAnswered = 0;
-    let closestSettled = true;
+    let closest: MutableCandidate | undefined;
     for (const candidate of this.#candidates) {
       const { state } = candidate;
       if (state === "failed" || (state === "unasked" && !mayAsk)) continue;
@@ -171,19 +170,17 @@ export class Lookup {
       if (state === "slow") continue;
       if (inWindow === this.#results) break;
       inWindow++;
-      if (state === "answered") {
-        if (closestSettled) closestAnswered++;
-        continue;
-      }
-      if (closestAnswered < parallelism) closestSettled = false;
+      closest ??= candidate;
       if (state === "unasked" && toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
     }
     if (!unsettled && this.#answered === 0 && this.#drawReserves()) return this.next(canAsk);
     if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
-    const isEndGame = closestAnswered >= Math.min(parallelism, inWindow);
+    const isEndGame = closest?.state === "answered";
     if (toAsk === undefined || this.#outstanding >= this.#slots(isEndGame)) return wait;
     this.#asked++;
-    this.#markAsked(toAsk);
+    // Where no slot of the walk was free, it has waited for the closest, too.
+    const endGameRound = this.#outstanding >= this.#slots(false) ? (closest?.round ?? 0) : 0;
+    this.#markAsked(toAsk, Math.max(toAsk.namedRound, this.#reportedRound, endGameRound) + 1);
     return { type: "ask", contact: toAsk.contact };
   }
 
@@ -196,7 +193,7 @@ export class Lookup {
     this.#answered++;
     this.#rounds = Math.max(this.#rounds, candidate.round);
     const closestBefore = this.#candidates[0];
-    for (const contact of closer) this.#add(contact, candidate.hops + 1);
+    for (const contact of closer) this.#add(contact, candidate.hops + 1, candidate.round);
     this.#answersWithoutProgress =
       this.#candidates[0] === closestBefore ? this.#answersWithoutProgress + 1 : 0;
     return true;
@@ -235,7 +232,7 @@ export class Lookup {
   reopen(id: NodeId): boolean {
     const candidate = this.#byId.get(id.key);
     if (candidate?.state !== "answered") return false;
-    this.#markAsked(candidate);
+    this.#markAsked(candidate, candidate.round + 1);
     this.#answered--;
     return true;
   }
@@ -264,10 +261,10 @@ export class Lookup {
       : parallelism;
   }
 
-  #markAsked(candidate: MutableCandidate): void {
+  #markAsked(candidate: MutableCandidate, round: number): void {
     candidate.state = "asked";
     candidate.pending++;
-    candidate.round = this.#rounds + 1;
+    candidate.round = round;
     this.#outstanding++;
   }
 
@@ -275,6 +272,7 @@ export class Lookup {
   #leave(candidate: MutableCandidate, state: CandidateState): void {
     if (candidate.state === "asked") this.#outstanding--;
     candidate.state = state;
+    this.#reportedRound = candidate.round;
   }
 
   /** Whether there was anybody new among those known to us. */
@@ -293,7 +291,7 @@ export class Lookup {
     return state === "asked" || state === "slow" || state === "overdue" ? candidate : undefined;
   }
 
-  #add(contact: Contact, hops: number): void {
+  #add(contact: Contact, hops: number, namedRound: number): void {
     if (contact.id.key === this.#options.self.key) return;
     const known = this.#byId.get(contact.id.key);
     if (known !== undefined) {
@@ -318,6 +316,7 @@ export class Lookup {
       state: "unasked",
       hops,
       round: 0,
+      namedRound,
       pending: 0,
       elsewhere: undefined,
       isMoved: false,

@@ -156,7 +156,7 @@ describe("a get", () => {
     bench.answer(2, nodes());
     bench.answer(3, nodes());
     expect(bench.asks()).toEqual(["converged"]);
-    expect(bench.query.figures().rounds).toBe(1);
+    expect(bench.query.figures().rounds).toBe(2);
   });
 });
 

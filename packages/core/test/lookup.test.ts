@@ -205,14 +205,14 @@ describe("how many are asked at once", () => {
     expect(asks(lookupOf({ results: 8 }, 9, 4, 7, 1, 5))).toEqual([1, 4, 5, "wait"]);
   });
 
-  it("is the rest of the result set as soon as the α closest have answered", () => {
+  it("is the rest of the result set as soon as the closest has answered", () => {
     const lookup = lookupOf({ results: 8, stalledParallelism: 3 }, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
-    answer(lookup, 1);
+    answer(lookup, 2);
     expect(asks(lookup)).toEqual([4, "wait"]);
     answer(lookup, 3);
     expect(asks(lookup)).toEqual([5, "wait"]);
-    answer(lookup, 2);
+    answer(lookup, 1);
     expect(asks(lookup)).toEqual([6, 7, 8, "wait"]);
   });
 
@@ -221,6 +221,19 @@ describe("how many are asked at once", () => {
     expect(asks(lookup)).toEqual([1, 2, "wait"]);
     answer(lookup, 2);
     expect(asks(lookup)).toEqual([3, "wait"]);
+  });
+
+  it("is what it was again, when somebody closer still is named", () => {
+    const lookup = lookupOf({ results: 6, parallelism: 2, stalledParallelism: 2 }, 10, 11, 12, 13, 14, 15);
+    expect(asks(lookup)).toEqual([10, 11, "wait"]);
+    answer(lookup, 10);
+    expect(asks(lookup)).toEqual([12, 13, 14, 15, "wait"]);
+    answer(lookup, 12, 5, 6, 7);
+    answer(lookup, 13);
+    answer(lookup, 14);
+    expect(asks(lookup)).toEqual(["wait"]);
+    answer(lookup, 15);
+    expect(asks(lookup)).toEqual([5, "wait"]);
   });
 
   it("counts those who are no longer among the closest, too", () => {
@@ -258,10 +271,10 @@ describe("how many are asked at once", () => {
   it("is not lessened by a peer that keeps silent: a round is not held up by one of them", () => {
     const lookup = lookupOf({ results: 8 }, 1, 2, 3, 4, 5, 6);
     expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
-    answer(lookup, 1);
     answer(lookup, 2);
+    answer(lookup, 3);
     expect(asks(lookup)).toEqual([4, 5, "wait"]);
-    lookup.onSlow(tinyId(3));
+    lookup.onSlow(tinyId(1));
     expect(asks(lookup)).toEqual([6, "wait"]);
   });
 
@@ -361,6 +374,32 @@ describe("what a walk tells", () => {
     asks(longer);
     answer(longer, 5);
     expect(longer.rounds).toBe(2);
+  });
+
+  it("counts for a request only those that it has waited for", () => {
+    const lookup = lookupOf({ results: 8, parallelism: 2 }, 8, 9);
+    expect(asks(lookup)).toEqual([8, 9, "wait"]);
+    answer(lookup, 8, 4);
+    expect(asks(lookup)).toEqual([4, "wait"]);
+    answer(lookup, 4, 2);
+    expect(asks(lookup)).toEqual([2, "wait"]);
+    answer(lookup, 9, 7);
+    expect(asks(lookup)).toEqual([7, "wait"]);
+    const roundOf = (bits: number): number | undefined => lookup.candidate(tinyId(bits))?.round;
+    expect([8, 9, 4, 2, 7].map(roundOf)).toEqual([1, 1, 2, 3, 2]);
+  });
+
+  it("counts the chain of the closest for those that are asked once it has answered", () => {
+    const lookup = lookupOf({ results: 6, parallelism: 2, stalledParallelism: 2 }, 1, 5, 10, 11, 12);
+    expect(asks(lookup)).toEqual([1, 5, "wait"]);
+    answer(lookup, 5, 2);
+    expect(asks(lookup)).toEqual([2, "wait"]);
+    answer(lookup, 2);
+    expect(asks(lookup)).toEqual([10, "wait"]);
+    lookup.onFailure(tinyId(1));
+    expect(asks(lookup)).toEqual([11, 12, "wait"]);
+    const roundOf = (bits: number): number | undefined => lookup.candidate(tinyId(bits))?.round;
+    expect([1, 5, 2, 10, 11, 12].map(roundOf)).toEqual([1, 1, 2, 3, 2, 3]);
   });
 
   it("is the closest that have answered, in order, as many as are asked for", () => {
@@ -808,8 +847,8 @@ class RandomWalk {
     const live = this.lookup
       .candidates()
       .filter(({ state }) => state === "asked" || state === "answered" || state === "unasked");
-    const closest = live.slice(0, Math.min(parallelism, results));
-    if (closest.every(({ state, contact }) => state === "answered" && contact !== asked)) return results;
+    const [closest] = live;
+    if (closest?.state === "answered" && closest.contact !== asked) return results;
     return this.#withoutProgress >= parallelism ? Math.max(parallelism, stalledParallelism) : parallelism;
   }
 
