@@ -47,8 +47,11 @@ export async function runExperiments(
 const mib = 2 ** 20;
 /** What is new mostly does not live long: a large nursery spares the collector much of its work. */
 const nurseryMb = 128;
-/** What a node takes, with all that is under way while a network forms; and what there is besides. */
-const bytesPerNode = 120_000;
+/**
+ * What a node takes, with all that is under way while a network forms, is some 35 kB; and what there is besides. With much
+ * more than that the collector would wait until a large network has three times the memory that it needs.
+ */
+const bytesPerNode = 45_000;
 /** Of an encrypted one, besides: sessions with all that it has met. */
 const bytesOfSessions = 1_200_000;
 const leastHeapMb = 2_048;
