@@ -23,7 +23,8 @@ import { abortable } from "./abort.ts";
 import { AnnounceFailed, NodeClosed, type PutOutcome } from "./errors.ts";
 import { explained } from "./explained.ts";
 import { resolveKey, toBytes } from "./key.ts";
-import { type AnnounceOptions, checkMinAccepted, defined, type OperationOptions } from "./options.ts";
+import { checkMinAccepted, defined } from "./option-checks.ts";
+import type { AnnounceOptions, OperationOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
 import type { Statement, Statements } from "./statements.ts";
 

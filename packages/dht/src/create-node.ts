@@ -2,7 +2,8 @@
  * From options to a node that has joined.
  */
 import { DhtNode } from "./dht-node.ts";
-import { type CreateNodeOptions, checkCreateNodeOptions } from "./options.ts";
+import { checkCreateNodeOptions } from "./option-checks.ts";
+import type { CreateNodeOptions } from "./options.ts";
 
 /**
  * Opens the sockets and joins the network. Resolves when a seed has answered and the walk to our own id is over; at once

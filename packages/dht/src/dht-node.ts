@@ -31,7 +31,7 @@ import type { GetFileOptions, PutFileOptions } from "./files/options.ts";
 import { type BootstrapOptions, Joining } from "./joining.ts";
 import type { KeptRecord } from "./kept-records.ts";
 import { checkId, checkName } from "./key.ts";
-import type { Whose } from "./names.ts";
+import { queryOptions } from "./option-checks.ts";
 import {
   type AnnounceOptions,
   type CreateNodeOptions,
@@ -42,9 +42,9 @@ import {
   type KeepAliveOptions,
   type OperationOptions,
   type PutOptions,
-  queryOptions,
   type SetOptions,
   type SwapOptions,
+  type Whose,
 } from "./options.ts";
 import type { PingResult } from "./peers.ts";
 import { findProviders, type StreamingFindProviders } from "./providers.ts";

@@ -46,7 +46,6 @@ export {
 export type { BootstrapOptions } from "./joining.ts";
 export { type KeptRecord, keepAliveDefaults, type Look, maxKeptRecords } from "./kept-records.ts";
 export { keyOfName, parseKey } from "./key.ts";
-export type { Whose } from "./names.ts";
 export {
   type AnnounceOptions,
   type CreateNodeOptions,
@@ -58,10 +57,12 @@ export {
   type KeepAliveOptions,
   type OperationOptions,
   type PutOptions,
+  type Scheme,
   type SecurityOptions,
   type SetOptions,
   type SwapOptions,
   type WalkOptions,
+  type Whose,
 } from "./options.ts";
 export type { PingResult } from "./peers.ts";
 export type { FindProvidersResult, Provider, StreamingFindProviders } from "./providers.ts";
@@ -80,4 +81,4 @@ export type { SecurityStats } from "./security.ts";
 export type { PeerInput, SeedInput } from "./seed-resolver.ts";
 export type { FindResult, StreamingFind } from "./streaming-find.ts";
 export type { StreamingQuery } from "./streaming-query.ts";
-export type { NodeConnections, Scheme } from "./transports.ts";
+export type { NodeConnections } from "./transports.ts";

@@ -2,7 +2,8 @@
  * How a node comes into its network and stays there: through the seeds of `createNode`, and through those named later.
  */
 import { Bootstrapper, type BootstrapperOptions } from "./bootstrapper.ts";
-import { type CreateNodeOptions, checkTimeout, createNodeDefaults, demand } from "./options.ts";
+import { checkTimeout, demand } from "./option-checks.ts";
+import { type CreateNodeOptions, createNodeDefaults } from "./options.ts";
 import type { ParsedSeed, SeedInput } from "./seed-resolver.ts";
 import type { Stack } from "./stack.ts";
 

@@ -6,7 +6,8 @@
  */
 import { type DhtRecord, type RecordKey, UsageError } from "@kad/core";
 import { NodeClosed } from "./errors.ts";
-import { checkTimeout, defined, demand, type KeepAliveOptions, type OperationOptions } from "./options.ts";
+import { checkTimeout, defined, demand } from "./option-checks.ts";
+import type { KeepAliveOptions, OperationOptions } from "./options.ts";
 import type { Records } from "./records.ts";
 
 /** What a look at a record has found. */

@@ -17,16 +17,9 @@ import {
 } from "@kad/core";
 import { sha256 } from "./hash.ts";
 import { checkName, describe, keyBytes, keyOfName } from "./key.ts";
-import { demand } from "./options.ts";
+import { demand } from "./option-checks.ts";
+import type { Whose } from "./options.ts";
 import type { Security } from "./security.ts";
-
-/** Whose name is meant; where security is `none`, nothing need be said, since all names are open. */
-export interface Whose {
-  /** The public key of the node that has set it, 32 bytes or 64 hexadecimal digits: its `publicKey`. */
-  readonly owner?: Uint8Array | string | undefined;
-  /** The name that anyone may overwrite. */
-  readonly open?: boolean | undefined;
-}
 
 /** What a record says beside its value, where its type has it. */
 export interface Said {

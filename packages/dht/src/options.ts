@@ -1,28 +1,26 @@
 /**
- * Options of `createNode` and of the operations of a node, and how they are checked.
+ * Options of `createNode` and of the operations of a node; `option-checks.ts` holds them to what is allowed.
  */
-import {
-  type Commands,
-  type Machine,
-  type NodeEvent,
-  type NodeId,
-  type NodeLimits,
-  type NodeOptions,
-  type Plugin,
-  type QueryOptions,
-  type RecordStore,
-  type RecordValidator,
-  type Transport,
-  UsageError,
+import type {
+  Commands,
+  Machine,
+  NodeEvent,
+  NodeId,
+  NodeLimits,
+  NodeOptions,
+  Plugin,
+  RecordStore,
+  RecordValidator,
+  Transport,
 } from "@kad/core";
 import type { DatagramLimits, Identity, NetworkKey, Policy, StreamLimits } from "@kad/crypto";
 import type { TcpOptions } from "@kad/transport-tcp";
 import type { UdpOptions } from "@kad/transport-udp";
 import type { WebSocketOptions } from "@kad/transport-websocket";
-import { describe } from "./key.ts";
-import type { Whose } from "./names.ts";
 import type { SeedInput } from "./seed-resolver.ts";
-import type { Scheme } from "./transports.ts";
+
+/** What stands in front of an address. */
+export type Scheme = "udp" | "tcp" | "ws" | "wss";
 
 export interface DhtUdpOptions extends Omit<UdpOptions, "listen"> {
   /**
@@ -162,6 +160,14 @@ export interface FindNodeOptions extends WalkOptions {
   readonly results?: number;
 }
 
+/** Whose name is meant; where security is `none`, nothing need be said, since all names are open. */
+export interface Whose {
+  /** The public key of the node that has set it, 32 bytes or 64 hexadecimal digits: its `publicKey`. */
+  readonly owner?: Uint8Array | string | undefined;
+  /** The name that anyone may overwrite. */
+  readonly open?: boolean | undefined;
+}
+
 export interface GetOptions extends WalkOptions, Whose {
   /** Holders to hear before the best record is taken, 1 to 255; default 1 where the key proves the value, else 8. */
   readonly quorum?: number;
@@ -217,107 +223,4 @@ export interface AnnounceOptions extends WalkOptions {
 export interface FindProvidersOptions extends WalkOptions {
   /** The search ends when so many are known, 1 to 1,000; default 100. */
   readonly limit?: number;
-}
-
-/** What core knows of an operation's options; it checks their ranges. */
-export function queryOptions(options: FindNodeOptions & GetOptions & SwapOptions): QueryOptions {
-  const { timeoutMs, parallelism, results, paths, quorum, expectedSeq, keep, explain } = options;
-  return defined({ timeoutMs, parallelism, results, paths, quorum, expectedSeq, keep, explain });
-}
-
-/** A copy without the fields that are `undefined`: absent is the only way to say nothing. */
-export function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
-/** @throws UsageError `invalidOption` that names the option, the value and what is allowed */
-export function checkCreateNodeOptions(options: CreateNodeOptions): void {
-  demand(
-    typeof options === "object" && options !== null,
-    "options",
-    options,
-    "an object, such as { listen, bootstrap }",
-  );
-  checkSecurity(options);
-  const { bootstrap, bootstrapRequired, report, plugins, listen, dial, transports, machine } = options;
-  const isText = typeof listen === "string" || listen === undefined;
-  demand(isText || Array.isArray(listen), "listen", listen, "a URL or an array of them");
-  demand(dial === undefined || Array.isArray(dial), "dial", dial, "an array of udp, tcp, ws, wss");
-  demand(transports === undefined || Array.isArray(transports), "transports", transports, "an array");
-  demand(bootstrap === undefined || Array.isArray(bootstrap), "bootstrap", bootstrap, "an array of URLs");
-  demand(plugins === undefined || Array.isArray(plugins), "plugins", plugins, "an array");
-  demand(
-    bootstrapRequired === undefined || typeof bootstrapRequired === "boolean",
-    "bootstrapRequired",
-    bootstrapRequired,
-    "true or false",
-  );
-  demand(report === undefined || typeof report === "function", "report", report, "a function");
-  demand(machine === undefined || typeof machine === "function", "machine", machine, "a function");
-  checkTimeout("bootstrapTimeoutMs", options.bootstrapTimeoutMs);
-  if (options.closeTimeoutMs !== 0) checkTimeout("closeTimeoutMs", options.closeTimeoutMs);
-  checkMinAccepted(options.minAccepted);
-}
-
-/** What may be a secret is not in any message. */
-function checkSecurity({ security, identity, networkKey, network, id }: CreateNodeOptions): void {
-  const isTuned = typeof security === "object" && security !== null;
-  demand(
-    security === undefined || security === "none" || isTuned,
-    "security",
-    security,
-    'absent (encrypted), an object of more options, or "none" (plain text)',
-  );
-  if (security === "none") {
-    for (const [name, value] of Object.entries({ identity, networkKey, network })) {
-      if (value !== undefined) refuse(name, hidden(value), 'nothing where security is "none"');
-    }
-    return;
-  }
-  demand(id === undefined, "id", id, 'nothing unless security is "none": the id comes from the identity');
-  const isIdentity = typeof identity?.sign === "function" && identity.publicKey instanceof Uint8Array;
-  if (identity !== undefined && !isIdentity)
-    refuse("identity", hidden(identity), "an Identity, such as await loadOrCreateIdentity(path)");
-  if (networkKey !== undefined && typeof networkKey?.exportBytes !== "function")
-    refuse("networkKey", hidden(networkKey), "a NetworkKey, such as await loadNetworkKey(path)");
-  demand(network === undefined || typeof network === "string", "network", network, "a string");
-  demand(
-    security?.admits === undefined || typeof security.admits === "function",
-    "security.admits",
-    security?.admits,
-    "a function",
-  );
-}
-
-function hidden(value: unknown): string {
-  return value instanceof Uint8Array ? "bytes" : typeof value;
-}
-
-function refuse(name: string, shown: string, allowed: string): never {
-  throw new UsageError("invalidOption", `${name}: ${shown}; allowed is ${allowed}`);
-}
-
-/** Timers of Node wait at most 2^31 - 1 ms. */
-const longestTimerMs = 2 ** 31 - 1;
-
-/** @throws UsageError `invalidOption` */
-export function checkTimeout(
-  name: string,
-  value: number | undefined,
-  maxMs: number = longestTimerMs,
-  minMs = 1,
-): void {
-  const isRight = value === undefined || (typeof value === "number" && value >= minMs && value <= maxMs);
-  demand(isRight, name, value, `a number from ${minMs} to ${maxMs} ms`);
-}
-
-/** @throws UsageError `invalidOption` */
-export function checkMinAccepted(value: number | undefined): void {
-  const isRight = value === undefined || (Number.isInteger(value) && value >= 0 && value <= 255);
-  demand(isRight, "minAccepted", value, "a whole number from 0 to 255");
-}
-
-export function demand(isRight: boolean, name: string, value: unknown, allowed: string): void {
-  if (!isRight) refuse(name, describe(value), allowed);
 }

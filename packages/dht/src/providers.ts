@@ -14,7 +14,8 @@ import {
 import type { SignedProvider } from "@kad/crypto";
 import { type Explained, explained } from "./explained.ts";
 import { resolveKey } from "./key.ts";
-import { defined, type FindProvidersOptions } from "./options.ts";
+import { defined } from "./option-checks.ts";
+import type { FindProvidersOptions } from "./options.ts";
 import type { RunQuery } from "./records.ts";
 import { type StreamingQuery, streamingQuery } from "./streaming-query.ts";
 

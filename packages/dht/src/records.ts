@@ -23,17 +23,9 @@ import { PutFailed, type PutOutcome, Superseded } from "./errors.ts";
 import { type Explained, explained } from "./explained.ts";
 import { sha256 } from "./hash.ts";
 import { checkId, checkName, toBytes } from "./key.ts";
-import { checkValue, type Names, type Said, type Whose } from "./names.ts";
-import {
-  checkMinAccepted,
-  checkTimeout,
-  defined,
-  type GetOptions,
-  type OperationOptions,
-  type PutOptions,
-  type SetOptions,
-  type SwapOptions,
-} from "./options.ts";
+import { checkValue, type Names, type Said } from "./names.ts";
+import { checkMinAccepted, checkTimeout, defined } from "./option-checks.ts";
+import type { GetOptions, OperationOptions, PutOptions, SetOptions, SwapOptions, Whose } from "./options.ts";
 import type { RunOptions } from "./query-promises.ts";
 
 export interface GetResult extends Explained {

@@ -39,7 +39,8 @@ import {
 } from "@kad/crypto";
 import { nodeProvider } from "@kad/crypto/node";
 import { randomPool } from "./hash.ts";
-import { type CreateNodeOptions, createNodeDefaults, defined } from "./options.ts";
+import { defined } from "./option-checks.ts";
+import { type CreateNodeOptions, createNodeDefaults } from "./options.ts";
 import type { Carried } from "./transports.ts";
 
 /** What the secure channels count: sessions, handshakes, what was dropped or refused and why, a gauge beside every bound. */

@@ -17,7 +17,8 @@ import {
 import { type RunningNode, runNode } from "@kad/loop-node";
 import { randomPool, sha256 } from "./hash.ts";
 import { keyBytes } from "./key.ts";
-import { type CreateNodeOptions, defined } from "./options.ts";
+import { defined } from "./option-checks.ts";
+import type { CreateNodeOptions } from "./options.ts";
 import type { Security } from "./security.ts";
 import { type NodeConnections, transportsOf } from "./transports.ts";
 

@@ -10,11 +10,9 @@ import type { TcpTransport } from "@kad/transport-tcp";
 import { udp } from "@kad/transport-udp";
 import type { WebSocketTransport } from "@kad/transport-websocket";
 import { describe } from "./key.ts";
-import { type CreateNodeOptions, defined, demand } from "./options.ts";
+import { defined, demand } from "./option-checks.ts";
+import type { CreateNodeOptions, Scheme } from "./options.ts";
 import type { SeedInput } from "./seed-resolver.ts";
-
-/** What stands in front of an address. */
-export type Scheme = "udp" | "tcp" | "ws" | "wss";
 
 /** In the order in which others are told to try them: what needs no connection in front. */
 const schemes: readonly Scheme[] = ["udp", "tcp", "ws", "wss"];

@@ -10,7 +10,8 @@
  */
 import { type RecordKey, UsageError } from "@kad/core";
 import { PutFailed } from "../errors.ts";
-import { defined, type PutOptions } from "../options.ts";
+import { defined } from "../option-checks.ts";
+import type { PutOptions } from "../options.ts";
 import { type ByteSource, checkSource, piecesOf } from "./byte-source.ts";
 import { ChunkCutter } from "./chunk-cutter.ts";
 import { FilePutFailed, type FilePutOutcome } from "./errors.ts";

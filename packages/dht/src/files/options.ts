@@ -1,7 +1,7 @@
 /**
  * Options of `putFile` and `getFile`, and how they are checked.
  */
-import { checkMinAccepted, checkTimeout, demand } from "../options.ts";
+import { checkMinAccepted, checkTimeout, demand } from "../option-checks.ts";
 import type { MissingPart } from "./errors.ts";
 import { maxFileBytes } from "./file-record.ts";
 

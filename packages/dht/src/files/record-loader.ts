@@ -6,7 +6,8 @@
  * that no tree is deeper, longer or wider than its root says, and a root cannot say more than fits its level.
  */
 import { type RecordKey, UsageError } from "@kad/core";
-import { defined, type WalkOptions } from "../options.ts";
+import { defined } from "../option-checks.ts";
+import type { WalkOptions } from "../options.ts";
 import { InvalidFile } from "./errors.ts";
 import type { FileNetwork } from "./file-network.ts";
 import { type Chunk, levelOf, type Manifest, readFileRecord } from "./file-record.ts";
