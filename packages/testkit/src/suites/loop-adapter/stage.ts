@@ -198,10 +198,12 @@ export class LoopStage implements CaseStage {
   }
 
   /** Lets the loop run until it is so. */
-  async until(what: string, isSo: () => boolean): Promise<void> {
+  async until(what: string | (() => string), isSo: () => boolean): Promise<void> {
     const patienceMs = this.options.patienceMs ?? defaultPatienceMs;
     await runPatiently((isDone, forMs) => this.#run(this.#countingTurns(isDone), forMs), isSo, patienceMs);
-    if (!isSo()) throw new ExpectationError(`waited ${patienceMs} ms for this to happen: ${what}`);
+    if (isSo()) return;
+    const missing = typeof what === "string" ? what : what();
+    throw new ExpectationError(`waited ${patienceMs} ms for this to happen: ${missing}`);
   }
 
   /** Lets the loop run for so long, whatever happens. */
