@@ -14,7 +14,6 @@ import {
 } from "@kad/core";
 import type { SimHost } from "../sim-host.ts";
 import { Sample, type Summary } from "./sample.ts";
-import type { GetReport } from "./workload.ts";
 
 export interface RecordReport {
   readonly records: number;
@@ -30,6 +29,9 @@ export interface RecordReport {
   readonly readBack: number;
   readonly readBackNewest: number;
 }
+
+/** Gets of every record: how many began, were not over when their host went, and gave the newest version. */
+type ReadBack = Readonly<Record<"begun" | "unfinished" | "newest", number>>;
 
 /** About what a pointer to something larger takes. */
 const valueBytes = 100;
@@ -101,7 +103,7 @@ export class WrittenRecords {
   }
 
   /** @param readBack gets of all of them */
-  report(readBack: GetReport | undefined): RecordReport {
+  report(readBack: ReadBack | undefined): RecordReport {
     return {
       records: this.all.length,
       unwritten: this.#unwritten,
