@@ -7,8 +7,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     // Against hanging only: on a busy machine, work that takes a second may take many.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     include: ["test/**/*.test.ts"],
     passWithNoTests: true,
     benchmark: { include: ["bench/**/*.bench.ts"] },

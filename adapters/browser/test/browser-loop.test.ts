@@ -39,7 +39,7 @@ describe("a page's loop", () => {
     const { loop, calls } = start();
     loop.arm({ atMs: loop.nowMs() + 60_000, reason: "test" });
     loop.arm({ atMs: loop.nowMs() + 10, reason: "test" });
-    await vi.waitUntil(() => calls.length > 0);
+    await vi.waitUntil(() => calls.length > 0, { timeout: 30_000 });
     expect(calls).toEqual(["wake"]);
     loop.arm({ atMs: loop.nowMs() + 10, reason: "test" });
     loop.arm(undefined);
@@ -61,13 +61,13 @@ describe("a page's loop", () => {
     const { loop } = start();
     const ran: number[] = [];
     loop.schedule(() => void ran.push(1));
-    await vi.waitUntil(() => ran.length === 1);
+    await vi.waitUntil(() => ran.length === 1, { timeout: 30_000 });
     vi.stubGlobal("document", { visibilityState: "hidden" });
     const timers = vi.spyOn(globalThis, "setTimeout");
     loop.schedule(() => void ran.push(2));
     loop.schedule(() => void ran.push(3));
     expect(timers).not.toHaveBeenCalled();
-    await vi.waitUntil(() => ran.length === 3);
+    await vi.waitUntil(() => ran.length === 3, { timeout: 30_000 });
     expect(ran).toEqual([1, 2, 3]);
   });
 

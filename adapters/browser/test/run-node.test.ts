@@ -50,7 +50,7 @@ describe("a node in a page", () => {
     const page = await start();
     const seed = { addresses: [page.addresses.parse(urlOf(server))] };
     page.node.driver.run((nowMs) => page.machine.bootstrap(nowMs, [seed]));
-    await vi.waitUntil(() => page.ends.length > 0);
+    await vi.waitUntil(() => page.ends.length > 0, { timeout: 30_000 });
     expect(page.ends[0]?.end).toBe("converged");
     expect(page.machine.table.contacts().map(({ id }) => id)).toEqual([server.machine.id]);
     expect(server.machine.table.size).toBe(0); // a client stands in nobody's table

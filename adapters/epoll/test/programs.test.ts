@@ -10,18 +10,17 @@ function command(name: string, ...args: string[]): string[] {
 }
 
 describe.skipIf(whyNot !== undefined)(`in a process whose own loop never turns${note}`, () => {
-  it("a put and a get complete with callbacks alone", { timeout: 60_000 }, () => {
-    const options = { cwd: folder, encoding: "utf8", timeout: 50_000, killSignal: "SIGKILL" } as const;
+  it("a put and a get complete with callbacks alone", () => {
+    const options = { cwd: folder, encoding: "utf8", timeout: 100_000, killSignal: "SIGKILL" } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, command("put-and-get"), options);
     expect([stderr, stdout, status]).toEqual(["", "done\n", 0]);
   });
 
   it.each(["epoll", "poll"])(
     "a signal ends a wait in %s, and its handler runs once the program is back in Node's loop",
-    { timeout: 60_000 },
     async (wait) => {
       const child = spawn(process.execPath, command("until-signal", wait), { cwd: folder });
-      const killer = setTimeout(() => child.kill("SIGKILL"), 50_000);
+      const killer = setTimeout(() => child.kill("SIGKILL"), 100_000);
       let output = "";
       // Again and again: one that comes between two waits ends neither, and only Node's loop would hear of it.
       const signals = setInterval(() => {

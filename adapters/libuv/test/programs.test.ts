@@ -15,15 +15,11 @@ describe.skipIf(!isThere(nodesLibuv))(
       ...(process.platform === "linux" ? [["posixUdp", "once"]] : []),
     ];
 
-    it.concurrent.for(ways)(
-      "a put and a get complete with callbacks alone: %s, %s",
-      { timeout: 60_000 },
-      (args) => {
-        const command = ["--conditions=@kad/source", "--import=tsx", "test/programs/put-and-get.ts", ...args];
-        const options = { cwd: folder, encoding: "utf8", timeout: 50_000, killSignal: "SIGKILL" } as const;
-        const { status, stdout, stderr } = spawnSync(process.execPath, command, options);
-        expect([stderr, stdout, status]).toEqual(["", "done\n", 0]);
-      },
-    );
+    it.concurrent.for(ways)("a put and a get complete with callbacks alone: %s, %s", (args) => {
+      const command = ["--conditions=@kad/source", "--import=tsx", "test/programs/put-and-get.ts", ...args];
+      const options = { cwd: folder, encoding: "utf8", timeout: 100_000, killSignal: "SIGKILL" } as const;
+      const { status, stdout, stderr } = spawnSync(process.execPath, command, options);
+      expect([stderr, stdout, status]).toEqual(["", "done\n", 0]);
+    });
   },
 );

@@ -20,10 +20,9 @@ const whyNot = missing();
 
 it.skipIf(whyNot !== undefined)(
   `a put and a get complete with callbacks alone in a process whose own loop never turns${whyNot === undefined ? "" : `, skipped: ${whyNot}`}`,
-  { timeout: 60_000 },
   () => {
     const command = ["--conditions=@kad/source", "--import=tsx", "test/programs/put-and-get.ts"];
-    const options = { cwd: folder, encoding: "utf8", timeout: 50_000, killSignal: "SIGKILL" } as const;
+    const options = { cwd: folder, encoding: "utf8", timeout: 100_000, killSignal: "SIGKILL" } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, command, options);
     expect([stderr, stdout, status]).toEqual(["", "done\n", 0]);
   },

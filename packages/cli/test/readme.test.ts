@@ -45,9 +45,7 @@ it("opens with lines that run in a shell, and print what they say", { timeout: 1
   expect(await readFile(join(folder, "node.log"), "utf8")).toMatch(/^listening .*\nstopped\n$/s);
 });
 
-it("has lines for a private network that run in a shell, and keep out who has no key", {
-  timeout: 60_000,
-}, async () => {
+it("has lines for a private network that run in a shell, and keep out who has no key", async () => {
   const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
   const [, lines = ""] = /^#### Who, and with whom\n.*?```sh\n(.*?)```/ms.exec(readme) ?? [];
   const log = join(folder, "private.log");
@@ -61,7 +59,7 @@ it("has lines for a private network that run in a shell, and keep out who has no
   expect(stderr).toMatch(/^kad: udp:.* did not answer within 1\.0+ s/);
 });
 
-it("has a guide whose lines run in two terminals, and print what they say", { timeout: 60_000 }, async () => {
+it("has a guide whose lines run in two terminals, and print what they say", async () => {
   const guide = await readFile(new URL("../../../docs/guides/getting-started.md", import.meta.url), "utf8");
   const [, shell = ""] = /^## In a shell\n(.*?)^## /ms.exec(guide) ?? [];
   const [first = "", second = ""] = [...shell.matchAll(/```sh\n(.*?)```/gs)].map(([, lines = ""]) => lines);
@@ -78,7 +76,7 @@ it("has a guide whose lines run in two terminals, and print what they say", { ti
   expect(stdout).toMatch(/^hello\n?(?:.*\n)*[0-9a-f]{64}\nkad: a Kademlia/);
 });
 
-it("is what the third command of the repository's README runs", { timeout: 60_000 }, async () => {
+it("is what the third command of the repository's README runs", async () => {
   const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
   const [, third = ""] = /```sh\n(npx kad sim .*)\n```/.exec(readme) ?? [];
   // The same, of a network that costs less.

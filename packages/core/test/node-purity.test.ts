@@ -124,7 +124,7 @@ describe("the core in a context without clock, timers, randomness or console", (
   let code = "";
   beforeAll(async () => {
     code = await bundle();
-  }, 60_000);
+  });
 
   it("is one piece that imports nothing", () => {
     expect(code.length).toBeGreaterThan(100_000);

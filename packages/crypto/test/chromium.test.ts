@@ -55,7 +55,7 @@ describe.skipIf(executable === undefined)(`in Chromium${reason}`, () => {
     page = await browser.newPage();
     await page.addScriptTag({ content: script, type: "module" });
     await page.waitForFunction("globalThis.program !== undefined");
-  }, 60_000);
+  });
 
   afterAll(() => browser.close());
 

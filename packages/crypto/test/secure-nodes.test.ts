@@ -160,5 +160,5 @@ describe("nodes in channels", () => {
       "rateLimited",
     ])
       expect(drops[reason], reason).toBeUndefined();
-  }, 60_000);
+  });
 });

@@ -103,7 +103,7 @@ describe.each(modes)("%s", (_mode, mode) => {
         message: "announce: 3 of 3 holders accepted (converged); minAccepted is 4",
       });
       expect(node.announcements).toEqual([]);
-      await vi.waitFor(() => expect(holding(others)).toBe(0));
+      await vi.waitFor(() => expect(holding(others)).toBe(0), { timeout: 30_000 });
       expect(node.stats().gauges.ownProviders.used).toBe(0);
     });
 
@@ -156,7 +156,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       await node.findNode(holder.id);
       expect(await rejection(node.announce("a service", { signal: controller.signal }))).toBe("enough");
       expect(node.announcements).toEqual([]);
-      await vi.waitFor(() => expect(holding([...others, holder])).toBe(0));
+      await vi.waitFor(() => expect(holding([...others, holder])).toBe(0), { timeout: 30_000 });
       expect(node.stats().gauges.ownProviders.used).toBe(0);
       expect(getEventListeners(controller.signal, "abort")).toEqual([]);
     });
@@ -173,7 +173,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       expect(node.stats().gauges.ownProviders.used).toBe(1);
       expect(node.announcements).toEqual([]);
       await filling;
-      await vi.waitFor(() => expect(holding(others)).toBe(0), { timeout: 4_000 });
+      await vi.waitFor(() => expect(holding(others)).toBe(0), { timeout: 30_000 });
       expect(node.stats().gauges.ownProviders.used).toBe(0);
     });
   });

@@ -101,7 +101,7 @@ describe.each(modes)("%s", (_mode, mode) => {
         throw fault;
       });
       expect(await a.send(urlOf(b), "broken", "")).toEqual(new Uint8Array(0));
-      await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1));
+      await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1), { timeout: 30_000 });
       expect(report.mock.calls[0]?.[0]).toMatchObject({ code: "callbackFailed", cause: fault });
     });
 
@@ -112,7 +112,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       b.handle("number", () => 7 as never);
       b.handle("huge", () => new Uint8Array(2_000));
       expect(await a.send(urlOf(b), "number", "")).toEqual(new Uint8Array(0));
-      await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1));
+      await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1), { timeout: 30_000 });
       expect(report.mock.calls[0]?.[0].cause.message).toBe("reply: 7; allowed are a string and a Uint8Array");
       expect(await rejection(a.send(urlOf(b), "huge", ""))).toMatchObject({
         code: "sendFailed",
@@ -210,7 +210,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       socket.send(Uint8Array.of(4, 1, 2, 3), Number(port), "127.0.0.1");
       await once(socket, "listening");
       const dropped = () => node.stats().security?.datagrams?.dropped.unknownType;
-      if (mode.security === undefined) await vi.waitFor(() => expect(dropped()).toBe(1));
+      if (mode.security === undefined) await vi.waitFor(() => expect(dropped()).toBe(1), { timeout: 30_000 });
       else {
         const { code, from } = await misbehaviour;
         expect(code).toBe("malformed");

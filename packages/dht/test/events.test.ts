@@ -45,7 +45,7 @@ describe("the events of a node", () => {
       throw fault;
     });
     speaker.join(1);
-    await vi.waitFor(() => expect(speaker.reports).toHaveLength(1));
+    await vi.waitFor(() => expect(speaker.reports).toHaveLength(1), { timeout: 30_000 });
     expect(speaker.reports[0]?.error.cause).toBe(fault);
   });
 

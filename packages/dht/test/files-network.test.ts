@@ -34,9 +34,7 @@ describe.each(modes)("%s", (_mode, mode) => {
   }
 
   describe("files on real sockets", () => {
-    it("300 kB are read back byte for byte after a third of 20 nodes has been killed", {
-      timeout: 60_000,
-    }, async () => {
+    it("300 kB are read back byte for byte after a third of 20 nodes has been killed", async () => {
       const nodes = await openNetwork(20);
       const bytes = pattern(300_000);
       const { key, ...counts } = await (nodes[1] as DhtNode).putFile(Readable.from([bytes]), { replicas: 8 });
@@ -76,9 +74,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       expect(await collect(client.getFile(key))).toEqual(pattern(20_000));
     });
 
-    it("beyond the room of the network is refused, and what is stored is counted", {
-      timeout: 30_000,
-    }, async () => {
+    it("beyond the room of the network is refused, and what is stored is counted", async () => {
       const limits = { maxRecords: 40 };
       const [first, second, writer] = (await net.openNetwork(3, { limits })) as [DhtNode, DhtNode, DhtNode];
       const error = await rejection(writer.putFile(pattern(100_000), { retries: 1, resume: false }));
@@ -94,7 +90,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       expectNothingLeft([first, second, writer]);
     });
 
-    it("an interrupted put goes on, and what was stored is not put again", { timeout: 60_000 }, async () => {
+    it("an interrupted put goes on, and what was stored is not put again", async () => {
       const nodes = await openNetwork(5);
       const writer = nodes[1] as DhtNode;
       const bytes = pattern(150_000);
@@ -120,7 +116,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       expect(again).toMatchObject({ key: whole.key, skipped: 152 + 7, leastAccepted: undefined });
     });
 
-    it("a chunk that all holders have lost is reported exactly", { timeout: 30_000 }, async () => {
+    it("a chunk that all holders have lost is reported exactly", async () => {
       const stores: MemoryRecordStore[] = [];
       const nodes: DhtNode[] = [];
       for (let i = 0; i < 4; i++) {

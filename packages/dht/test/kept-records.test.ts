@@ -59,7 +59,7 @@ describe.each(modes)("%s", (_mode, mode) => {
     await Promise.all(holders.map((node) => node.close()));
     const left = nodes.filter((node) => node !== keeper && !holders.includes(node));
     expect(holding(left)).toBe(0);
-    await vi.waitUntil(() => holding(left) === left.length, { timeout: 20_000 });
+    await vi.waitUntil(() => holding(left) === left.length, { timeout: 30_000 });
   });
 
   it("stores it again before its time is over", async () => {
@@ -165,12 +165,12 @@ describe("a look in the background that fails", () => {
     const node = await net.open({ report, limits: { maxQueries: 1 } });
     await node.keepAlive(NodeId.fromBytes(new Uint8Array(32)), { intervalMs: 1_000 });
     const blocking = node.ping(await net.openSilent(), { timeoutMs: 1_500 }); // no room for another query
-    await vi.waitUntil(() => report.mock.calls.length > 0, { timeout: 5_000 });
+    await vi.waitUntil(() => report.mock.calls.length > 0, { timeout: 30_000 });
     expect(report.mock.calls[0]?.[0]).toMatchObject({ code: "tooMany" });
     await blocking;
     const ended = vi.fn();
     node.addEventListener("query:end", ended);
-    await vi.waitUntil(() => ended.mock.calls.length > 0, { timeout: 5_000 });
+    await vi.waitUntil(() => ended.mock.calls.length > 0, { timeout: 30_000 });
   });
 });
 

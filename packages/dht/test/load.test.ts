@@ -48,14 +48,12 @@ const nothing = {
 async function expectIdle(nodes: readonly DhtNode[]): Promise<void> {
   for (const node of nodes) {
     expect(node.stats().operations.used).toBe(0);
-    await vi.waitFor(() => expect(held(node)).toEqual(nothing), { timeout: 10_000, interval: 5 });
+    await vi.waitFor(() => expect(held(node)).toEqual(nothing), { timeout: 30_000, interval: 5 });
   }
 }
 
 describe("load", () => {
-  it("a hundred lookups at once on one of 20 nodes all converge on the closest, and nothing is left", {
-    timeout: 60_000,
-  }, async () => {
+  it("a hundred lookups at once on one of 20 nodes all converge on the closest, and nothing is left", async () => {
     const nodes = await net.openNetwork(20);
     const [asker] = nodes;
     const { signal } = new AbortController();
@@ -71,7 +69,7 @@ describe("load", () => {
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  it("a hundred reads and writes at once, of every node, all succeed", { timeout: 60_000 }, async () => {
+  it("a hundred reads and writes at once, of every node, all succeed", async () => {
     const nodes = await net.openNetwork(10);
     const nodeAt = (index: number): DhtNode => nodes[index % nodes.length] as DhtNode;
     const names = Array.from({ length: 100 }, (_, index) => `name ${index}`);

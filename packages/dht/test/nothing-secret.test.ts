@@ -54,7 +54,7 @@ const events: readonly DhtNodeEventName[] = [
   "node:close",
 ];
 
-it("whatever a node says of itself", { timeout: 60_000 }, async () => {
+it("whatever a node says of itself", async () => {
   const told: string[] = [];
   const tell = (what: unknown): void => {
     told.push(inspect(what, deep), String(what), JSON.stringify(what) ?? "");

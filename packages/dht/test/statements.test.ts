@@ -70,7 +70,7 @@ describe("an announcement", () => {
     expect(sent).not.toHaveBeenCalled();
     const now = Date.now();
     vi.spyOn(Date, "now").mockImplementation(() => now + 13 * 3_600_000);
-    await vi.waitUntil(() => sent.mock.calls.length > 0, { timeout: 5_000 });
+    await vi.waitUntil(() => sent.mock.calls.length > 0, { timeout: 30_000 });
     expect(sent).toHaveBeenCalledWith(1);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(sent).toHaveBeenCalledTimes(1);

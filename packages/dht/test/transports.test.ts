@@ -87,7 +87,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       expect(["unreachable", "closed"]).toContain(reason);
       const again = await net.open({ listen: url, bootstrap: [urlOf(first)] });
       await vi.waitUntil(async () => (await first.ping(url)).contact?.id.equals(again.id), {
-        timeout: 5_000,
+        timeout: 30_000,
       });
     });
   });
@@ -124,7 +124,7 @@ describe.each(modes)("%s", (_mode, mode) => {
     it("of both sides are tried in the order in which the peer tells them, and the one that answered is remembered", async () => {
       const a = await net.open({ listen: everything });
       const b = await net.open({ listen: everything, bootstrap: [on(a, "tcp")] });
-      await vi.waitUntil(() => known(a, b).length > 0, { timeout: 5_000 });
+      await vi.waitUntil(() => known(a, b).length > 0, { timeout: 30_000 });
       expect(schemesOf(known(b, a))).toEqual(["tcp", "udp", "ws"]); // tcp is what was dialled, and it answered
       const dead = new AddressTable();
       const { id } = a;

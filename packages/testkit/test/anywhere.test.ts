@@ -48,7 +48,7 @@ describe("the testkit where there is no Node", () => {
   let code = "";
   beforeAll(async () => {
     code = await bundle();
-  }, 60_000);
+  });
 
   it("imports nothing", () => {
     expect(code.length).toBeGreaterThan(100_000);

@@ -285,9 +285,9 @@ describe("removing", () => {
     const [a, b] = [dial(), dial()];
     const running = loop.run();
     a.write(frame(bytes("first")));
-    await vi.waitUntil(() => heard.length === 1);
+    await vi.waitUntil(() => heard.length === 1, { timeout: 30_000 });
     b.write(frame(bytes("second")));
-    await vi.waitUntil(() => heard.length === 2);
+    await vi.waitUntil(() => heard.length === 2, { timeout: 30_000 });
     a.write(frame(bytes("unheard")));
     b.write(frame(bytes("last")));
     await running;
@@ -318,7 +318,7 @@ describe("a socket that ends", () => {
     const { loop, dial, errors } = await echoLoop();
     const running = loop.run();
     end(dial());
-    await vi.waitUntil(() => errors.length > 0);
+    await vi.waitUntil(() => errors.length > 0, { timeout: 30_000 });
     expect(errors).toEqual([`client 1 ${code}`]);
     expect(loop.socketCount).toBe(1);
     loop.stop();
@@ -399,7 +399,7 @@ describe("sending", () => {
     const running = loop.run();
     const [reader] = (await served) as [Socket];
     opened.push(reader);
-    await vi.waitUntil(() => writes === 1);
+    await vi.waitUntil(() => writes === 1, { timeout: 30_000 });
     let sent = 0;
     while (client.send(new Uint8Array(50_000)) === "sent") {
       sent++;
@@ -410,8 +410,8 @@ describe("sending", () => {
     reader.on("data", (chunk: Buffer) => {
       received += chunk.length;
     });
-    await vi.waitUntil(() => writes === 2);
-    await vi.waitUntil(() => received === sent * 50_004);
+    await vi.waitUntil(() => writes === 2, { timeout: 30_000 });
+    await vi.waitUntil(() => received === sent * 50_004, { timeout: 30_000 });
     expect(client.send(bytes("room"))).toBe("sent");
     loop.stop();
     await running;

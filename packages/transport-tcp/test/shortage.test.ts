@@ -12,7 +12,7 @@ const isUnix = process.platform !== "win32";
 async function withDescriptors(count: number): Promise<Record<string, unknown>> {
   const command = `ulimit -n ${count} && exec "$0" -C @kad/source --import "$1" "$2"`;
   const { stdout } = await promisify(execFile)("sh", ["-c", command, process.execPath, tsx, program], {
-    timeout: 30_000,
+    timeout: 100_000,
   });
   return JSON.parse(stdout) as Record<string, unknown>;
 }

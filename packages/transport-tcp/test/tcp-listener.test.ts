@@ -46,9 +46,9 @@ describe("a listener that rests", () => {
     listener.rest();
     listener.rest();
     expect([listener.isListening, await knock(port)]).toEqual([false, false]);
-    await vi.waitUntil(() => listener.isListening);
+    await vi.waitUntil(() => listener.isListening, { timeout: 30_000 });
     expect(await knock(port)).toBe(true);
-    await vi.waitUntil(() => accepted.length === 2);
+    await vi.waitUntil(() => accepted.length === 2, { timeout: 30_000 });
   });
 
   it("rests on while somebody else has its port", async () => {
@@ -59,7 +59,7 @@ describe("a listener that rests", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(listener.isListening).toBe(false);
     await new Promise((resolve) => other.close(resolve));
-    await vi.waitUntil(() => listener.isListening);
+    await vi.waitUntil(() => listener.isListening, { timeout: 30_000 });
   });
 
   it("may be closed meanwhile, and leaves nothing behind", async () => {
@@ -78,7 +78,7 @@ describe("a listener that rests", () => {
     listener.rest();
     expect(await openHandles()).toEqual(before);
     listener.ref();
-    await vi.waitUntil(() => listener.isListening);
+    await vi.waitUntil(() => listener.isListening, { timeout: 30_000 });
     expect((await openHandles()).length).toBe(before.length + 1);
   });
 });

@@ -94,7 +94,7 @@ describe("the platform's WebSocket", () => {
     while (page.send(url, numbered(1, 100_000), 2) !== "full") if (page.sink.failures.length > 0) break;
     expect(page.sink.failures[0]).toMatchObject({ tag: 2, reason: "queueFull" });
     for (const reader of readers) reader.resume();
-    await vi.waitUntil(() => page.transport.stats?.queuedBytes.used === 0);
+    await vi.waitUntil(() => page.transport.stats?.queuedBytes.used === 0, { timeout: 30_000 });
     expect(page.send(url, numbered(1), 3)).toBe("sent");
   });
 
@@ -107,12 +107,12 @@ describe("the platform's WebSocket", () => {
     const page = await client({ limits: { idleTimeoutMs: 40 } });
     page.send(url, numbered(1), 0);
     await page.sink.until(() => page.sink.failures.length > 0);
-    await vi.waitUntil(() => closed.length === 1);
+    await vi.waitUntil(() => closed.length === 1, { timeout: 30_000 });
     const other = await client();
     other.send(url, numbered(1), 5);
     await other.sink.until(() => other.sink.sents.length > 0);
     await other.transport.close();
-    await vi.waitUntil(() => closed.length === 2);
+    await vi.waitUntil(() => closed.length === 2, { timeout: 30_000 });
     expect(closed).toEqual(["1000 idle", "1000 shutdown"]);
     await closeOpened();
     await expect.poll(openHandles).toEqual(before);

@@ -99,8 +99,8 @@ describe.each(kinds.filter(isTried))("a server on $title", ({ listen, client, ra
 
   afterEach(async () => {
     await closeOpened();
-    await expect.poll(openHandles, { timeout: 10_000 }).toEqual(before);
-    await expect.poll(() => timers.left(), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(openHandles, { timeout: 30_000 }).toEqual(before);
+    await expect.poll(() => timers.left(), { timeout: 30_000 }).toEqual([]);
     timers.stop();
   });
 
@@ -176,7 +176,7 @@ describe.each(kinds.filter(isTried))("a server on $title", ({ listen, client, ra
     for (let i = 0; i < 20; i++) expect(await askRaw(normal, numbered(i, 20))).toEqual(numbered(i, 20));
     await server.sink.until(isClosed);
     const left = { accepted: { used: 1 }, closed: { stalled: 1 }, queuedBytes: { used: 0 } };
-    await expect.poll(() => server.transport.stats, { timeout: 10_000 }).toMatchObject(left);
+    await expect.poll(() => server.transport.stats, { timeout: 30_000 }).toMatchObject(left);
     expect(await askRaw(normal, numbered(9))).toEqual(numbered(9));
   });
 

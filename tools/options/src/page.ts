@@ -27,7 +27,7 @@ const takers: readonly {
     name: "WalkOptions",
   },
   { title: "`findNode`", file: "options.ts", name: "FindNodeOptions" },
-  { title: "`get`, `getText`, `keyOf` and `keepAlive` with a name", file: "names.ts", name: "Whose" },
+  { title: "`get`, `getText`, `keyOf` and `keepAlive` with a name", file: "options.ts", name: "Whose" },
   { title: "`get`, `getText`", file: "options.ts", name: "GetOptions" },
   { title: "`put`, `set`, `putRecord`", file: "options.ts", name: "PutOptions" },
   { title: "`set`, `putRecord`", file: "options.ts", name: "SwapOptions" },

@@ -208,7 +208,7 @@ describe("a file of which something is missing", () => {
 });
 
 describe("a file that is not stored to its end", () => {
-  it("says how much is, and goes on from there once there is room", { timeout: 30_000 }, async () => {
+  it("says how much is, and goes on from there once there is room", async () => {
     const small = await openNetwork(2, { limits: { maxRecords: 12 } });
     try {
       const argv = ["put", "-", "--bootstrap", small.url];

@@ -36,7 +36,7 @@ export class TestNetwork {
     const isKnown = (node: DhtNode, other: DhtNode) =>
       node === other || node.table.get(other.id) !== undefined;
     await vi.waitUntil(() => nodes.every((node) => nodes.every((other) => isKnown(node, other))), {
-      timeout: 20_000,
+      timeout: 30_000,
     });
   }
 
@@ -45,7 +45,7 @@ export class TestNetwork {
     const [first] = this.nodes as [DhtNode];
     const others = this.nodes.length - 1;
     const findAll = async () => (await first.findNode(target, { results: 255 })).contacts.length === others;
-    await vi.waitUntil(findAll, { timeout: 20_000 });
+    await vi.waitUntil(findAll, { timeout: 30_000 });
   }
 
   get url(): string {

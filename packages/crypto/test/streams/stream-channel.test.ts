@@ -115,7 +115,7 @@ describe("a connection", () => {
     network.send(bob, alice, "still here");
     network.run(20);
     expect(textsOf(alice)).toEqual(["still here"]);
-  }, 30_000);
+  });
 
   it("is replaced after a day: by its initiator at once, by its acceptor never", () => {
     const { network, alice, bob } = joined();
@@ -705,4 +705,4 @@ it("any bytes at any stage end at most their own connection, and never throw", (
     handshakes: { used: 0 },
     partsBytes: { used: 0 },
   });
-}, 60_000);
+});

@@ -188,11 +188,16 @@ const ruleEight: readonly LoopCase[] = [
       }
       for (let ball = 0; ball < 8; ball++) other.say(one, ball);
       await stage.until("traffic", () => one.probe.heard.length > 0);
-      setDeadline(stage, one, 30);
-      const before = one.probe.heard.length;
-      await stage.until("the deadline is handled", () => one.probe.count("timeout") > 0);
+      // On a busy machine the loop may come back when a deadline has passed, and no message has come before it.
+      let between = 0;
+      for (let deadlines = 1; between === 0 && deadlines <= 50; deadlines++) {
+        const before = one.probe.heard.length;
+        setDeadline(stage, one, 30);
+        await stage.until("the deadline is handled", () => one.probe.count("timeout") === deadlines);
+        between = one.probe.heard.length - before;
+      }
       isOver = true;
-      expectThat("messages came meanwhile", one.probe.heard.length > before);
+      expectThat("messages came meanwhile", between > 0);
     },
   },
 ];
