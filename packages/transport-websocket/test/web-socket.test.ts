@@ -5,7 +5,7 @@ import { createServer, request as httpRequest } from "node:http";
 import { connect as netConnect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { deflateRawSync } from "node:zlib";
-import { AddressTable, ListenError, UsageError } from "@kad/core";
+import { AddressTable, ListenError, type Path, UsageError } from "@kad/core";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { type WebSocketOptions, webSocket } from "../src/index.ts";
@@ -386,6 +386,39 @@ describe("the ws server", () => {
     await expect.poll(openHandles).toEqual(before);
     for (const { transport } of [server, client]) transport.ref?.();
     await expect.poll(async () => (await openHandles()).length).toBe(before.length + 3);
+  });
+});
+
+describe.skipIf(!uwsRuns)("the server of uWebSockets.js", () => {
+  const say = ({ transport }: Endpoint, path: Path, bytes: Uint8Array) =>
+    transport.send({ path, peer: undefined, length: bytes.length, tag: 0 }, bytes);
+
+  it("answers with the read of a message, before any flush", async () => {
+    const server = await open(uwsWebSocket({ listen }));
+    const client = await open(webSocket());
+    server.sink.onMessage = (path, bytes) => void say(server, path, bytes);
+    for (const number of [1, 2]) {
+      client.send(server.url, numbered(number));
+      const [answer] = await heard(client);
+      expect(answer?.bytes).toEqual(numbered(number));
+    }
+    server.transport.flush();
+    expect(counts(server)).toMatchObject({ queuedBytes: { used: 0 } });
+  });
+
+  it("keeps the order of what was said before a read and in it", async () => {
+    const server = await open(uwsWebSocket({ listen }));
+    const client = await open(webSocket());
+    client.send(server.url, numbered(1));
+    const [first] = await heard(server);
+    say(server, first?.from as Path, numbered(2));
+    server.sink.onMessage = (path) => {
+      say(server, path, numbered(3));
+      setImmediate(() => server.transport.flush());
+    };
+    client.send(server.url, numbered(1));
+    const answers = await heard(client, 2);
+    expect(answers.map(({ bytes }) => bytes)).toEqual([numbered(2), numbered(3)]);
   });
 });
 

@@ -25,6 +25,8 @@ export class UwsSocket implements ReferencedSocket {
   #isBehind = false;
   /** Since it was last told that something has come. */
   #messages = 0;
+  /** Its message is being handed in: uWebSockets.js gathers what is sent to it now, and lets it leave with this read. */
+  #isBeingRead = false;
 
   constructor(owner: WebSocketOwner, socket: UwsSocketHandle, outbox: Outbox) {
     this.#owner = owner;
@@ -40,6 +42,10 @@ export class UwsSocket implements ReferencedSocket {
   }
 
   send(bytes: Uint8Array): void {
+    if (this.#isBeingRead && this.#gathered.length === 0) {
+      this.#send(bytes);
+      return;
+    }
     this.#gathered.push(this.#outbox.add(bytes));
     this.#gatheredBytes += bytes.length;
   }
@@ -68,10 +74,9 @@ export class UwsSocket implements ReferencedSocket {
 
   /** @returns whether it is the first one since `tell` */
   onMessage(message: ArrayBuffer, isBinary: boolean): boolean {
-    const { connections } = this.#owner;
     if (!isBinary) this.fail("malformed", "binary messages only");
     else if (message.byteLength > this.#owner.maxBytes) this.fail("tooLarge", "tooLarge");
-    else if (message.byteLength > 0) connections.received(this.connection, new Uint8Array(message));
+    else if (message.byteLength > 0) this.#receive(new Uint8Array(message));
     return ++this.#messages === 1;
   }
 
@@ -103,6 +108,15 @@ export class UwsSocket implements ReferencedSocket {
     const socket = this.#socket;
     this.#owner.connections.closed(performance.now(), this.connection, reason);
     socket?.end(closeCodeOf(reason), text);
+  }
+
+  #receive(message: Uint8Array): void {
+    this.#isBeingRead = true;
+    try {
+      this.#owner.connections.received(this.connection, message);
+    } finally {
+      this.#isBeingRead = false;
+    }
   }
 
   readonly #sendAll = (): void => {
