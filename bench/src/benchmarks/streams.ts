@@ -23,6 +23,7 @@ const webServers: readonly ServerName[] = [
   "raw uWS",
   "raw uWS, after the turn",
   "@kad on uWS",
+  "@kad on uWS, after the turn",
   "raw ws",
   "@kad on ws",
 ];
@@ -38,6 +39,7 @@ const rivals: Readonly<Partial<Record<ServerName, ServerName>>> = {
   "@kad event loop": "raw TCP",
   "@kad on uWS": "raw uWS",
   "raw uWS, after the turn": "raw uWS",
+  "@kad on uWS, after the turn": "raw uWS",
   "@kad on ws": "raw ws",
 };
 const turnMs = 150;
@@ -63,7 +65,7 @@ export const streamsBenchmark: Benchmark = {
   title: "Messages over TCP and WebSocket",
   about: `A server sends every message back. It is alone in the process that is measured; the other side is a process of its own, which
 frames by hand. *raw*: a socket with the same framing, whose answers of one read are joined, or the bare library. *@kad*: the transport, flushed
-once for each turn of the loop, as a node does it; *after the turn*: uWebSockets.js alone, which answers in the same way; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
+once for each turn of the loop; *after the turn*: answers that are only given once everybody has been read, as a node gives them; *@kad event loop* is \`@kad/transport-tcp/event-loop\`; *encrypted*
 has the channel of \`@kad/crypto\` on it, with the native provider: each message is opened, and sealed again. One connection has 64 messages on
 their way, several have 4 each. **Messages per CPU second** of the server are what to compare: the other side shares the machine, and where one connection moves
 64 kB at a time, how reads happen to be cut decides more than the code. *In turn*: a server and the bare one of its kind, in processes of their own, work in turn for some tenth of a second each; the median of fifteen

@@ -2,7 +2,7 @@
 
 import type { WebSocket } from "uWebSockets.js";
 import { createServer, type Socket } from "node:net";
-import { AddressTable, type Path, type Transport, type TransportSink } from "@kad/core";
+import { AddressTable, copyBytes, type Path, type Transport, type TransportSink } from "@kad/core";
 import { tcp } from "@kad/transport-tcp";
 import { EventLoop } from "@kad/transport-tcp/event-loop";
 import { webSocket } from "@kad/transport-websocket";
@@ -18,6 +18,7 @@ export type ServerName =
   | "raw uWS"
   | "raw uWS, after the turn"
   | "@kad on uWS"
+  | "@kad on uWS, after the turn"
   | "raw ws"
   | "@kad on ws";
 
@@ -31,7 +32,8 @@ export const servers: Readonly<Record<ServerName, () => Promise<number>>> = {
   "@kad TCP, encrypted": encrypted,
   "raw uWS": rawUws,
   "raw uWS, after the turn": rawUwsAfterTurn,
-  "@kad on uWS": () => echo(uwsWebSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } })),
+  "@kad on uWS": () => echo(kadUws()),
+  "@kad on uWS, after the turn": () => echoAfterTurn(kadUws()),
   "raw ws": rawWs,
   "@kad on ws": () => echo(webSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } })),
 };
@@ -71,19 +73,40 @@ function reply(socket: Socket, messages: readonly Buffer[], bytes: number): void
   if (bytes > 0) socket.write(out);
 }
 
-/** Flushes after each read, as the bare socket writes. */
-async function echo(transport: Transport): Promise<number> {
+function kadUws(): Transport {
+  return uwsWebSocket({ listen: "ws://127.0.0.1:0", limits: { maxAccepted } });
+}
+
+/** Answers as it reads, and flushes once for each turn of the loop. */
+function echo(transport: Transport): Promise<number> {
   let isScheduled = false;
   const flush = (): void => {
     isScheduled = false;
     transport.flush();
   };
+  return listenWith(transport, (from, bytes) => {
+    transport.send({ path: from, peer: undefined, length: bytes.length, tag: 0 }, bytes);
+    if (!isScheduled) setImmediate(flush);
+    isScheduled = true;
+  });
+}
+
+/** Answers as a node does, whose answers are written once everybody was read. */
+function echoAfterTurn(transport: Transport): Promise<number> {
+  const answers: { readonly to: Path; readonly bytes: Uint8Array }[] = [];
+  const flush = (): void => {
+    for (const { to, bytes } of answers.splice(0))
+      transport.send({ path: to, peer: undefined, length: bytes.length, tag: 0 }, bytes);
+    transport.flush();
+  };
+  return listenWith(transport, (to, bytes) => {
+    if (answers.push({ to, bytes: copyBytes(bytes) }) === 1) setImmediate(flush);
+  });
+}
+
+async function listenWith(transport: Transport, onMessage: TransportSink["message"]): Promise<number> {
   const sink: TransportSink = {
-    message(from: Path, bytes: Uint8Array) {
-      transport.send({ path: from, peer: undefined, length: bytes.length, tag: 0 }, bytes);
-      if (!isScheduled) setImmediate(flush);
-      isScheduled = true;
-    },
+    message: onMessage,
     deferred() {},
     sent() {},
     sendFailed() {},
