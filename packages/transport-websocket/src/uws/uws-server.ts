@@ -87,13 +87,12 @@ function behavior(owner: WebSocketOwner, listen: SocketAddress): UwsBehavior {
   const { connections, addresses, options, maxBytes } = owner;
   const path = pathOf(listen);
   const outbox = new Outbox();
-  /** Those that have said something in this turn of the loop. */
-  const heard: UwsSocket[] = [];
+  /** The instant of what is read in this turn of the loop: reading the clock costs as much as a message. */
+  let turnMs: number | undefined;
   let lastPort = 0;
 
-  const tellHeard = (): void => {
-    const nowMs = performance.now();
-    for (const socket of heard.splice(0)) socket.tell(nowMs);
+  const endTurn = (): void => {
+    turnMs = undefined;
     owner.touched();
   };
 
@@ -144,9 +143,11 @@ function behavior(owner: WebSocketOwner, listen: SocketAddress): UwsBehavior {
       owner.touched();
     },
     message(handle, message, isBinary) {
-      const socket = handle.kad as UwsSocket | undefined;
-      if (socket?.onMessage(message, isBinary) !== true) return;
-      if (heard.push(socket) === 1) setImmediate(tellHeard);
+      if (turnMs === undefined) {
+        turnMs = performance.now();
+        setImmediate(endTurn);
+      }
+      (handle.kad as UwsSocket | undefined)?.onMessage(turnMs, message, isBinary);
     },
     drain: (handle) => (handle.kad as UwsSocket | undefined)?.onDrain(),
     pong: (handle) => (handle.kad as UwsSocket | undefined)?.onPong(),

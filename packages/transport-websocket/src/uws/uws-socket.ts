@@ -23,8 +23,6 @@ export class UwsSocket implements ReferencedSocket {
   #gatheredBytes = 0;
   /** The system has not taken all; asking how much costs a call out of JavaScript. */
   #isBehind = false;
-  /** Since it was last told that something has come. */
-  #messages = 0;
   /** Its message is being handed in: uWebSockets.js gathers what is sent to it now, and lets it leave with this read. */
   #isBeingRead = false;
 
@@ -72,18 +70,12 @@ export class UwsSocket implements ReferencedSocket {
     else this.#socket?.close();
   }
 
-  /** @returns whether it is the first one since `tell` */
-  onMessage(message: ArrayBuffer, isBinary: boolean): boolean {
+  onMessage(nowMs: number, message: ArrayBuffer, isBinary: boolean): void {
+    const bytes = new Uint8Array(message);
     if (!isBinary) this.fail("malformed", "binary messages only");
-    else if (message.byteLength > this.#owner.maxBytes) this.fail("tooLarge", "tooLarge");
-    else if (message.byteLength > 0) this.#receive(new Uint8Array(message));
-    return ++this.#messages === 1;
-  }
-
-  /** Something has come: said once for a turn of the loop, since reading the clock costs as much as a message. */
-  tell(nowMs: number): void {
-    this.#owner.connections.heard(nowMs, this.connection, this.#messages, undefined);
-    this.#messages = 0;
+    else if (bytes.length > this.#owner.maxBytes) this.fail("tooLarge", "tooLarge");
+    else if (bytes.length > 0) this.#receive(bytes);
+    this.#owner.connections.heard(nowMs, this.connection, 1, undefined);
   }
 
   onPong(): void {
@@ -110,10 +102,10 @@ export class UwsSocket implements ReferencedSocket {
     socket?.end(closeCodeOf(reason), text);
   }
 
-  #receive(message: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     this.#isBeingRead = true;
     try {
-      this.#owner.connections.received(this.connection, message);
+      this.#owner.connections.received(this.connection, bytes);
     } finally {
       this.#isBeingRead = false;
     }
