@@ -6,10 +6,10 @@
 
 import { copyBytes } from "@kad/core";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { x25519 } from "@noble/curves/ed25519.js";
 import * as ed25519 from "@noble/ed25519";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
+import { x25519 } from "./noble-x25519.ts";
 import {
   type CryptoProvider,
   checkedProvider,

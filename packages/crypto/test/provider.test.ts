@@ -222,6 +222,13 @@ it("noble and node agree on random input", () => {
   }
 });
 
+it.each([0, 1, 127, 128, 255])("noble and node agree on a key of 32 bytes %d", (byte) => {
+  const seed = new Uint8Array(32).fill(byte);
+  const { publicKey } = native.x25519(noble.sha256(seed));
+  expect(hex(noble.x25519(seed).publicKey)).toBe(hex(native.x25519(seed).publicKey));
+  expect(hex(noble.x25519(seed).dh(publicKey))).toBe(hex(native.x25519(seed).dh(publicKey)));
+});
+
 /** Every encoding of the eight points: y below p and, where that is below 2^255, y + p, with either sign bit. */
 function smallOrderKeys(): Uint8Array[] {
   const p = 2n ** 255n - 19n;
