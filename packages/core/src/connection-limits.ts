@@ -1,5 +1,5 @@
 /**
- * The bounds of a transport that keeps connections: value, unit, range, and where each comes from.
+ * The bounds of a transport that keeps connections: value, unit, range, and as a comment where each comes from.
  */
 import { type LimitSpec, limitSpec, resolveSpecs } from "./limit-spec.ts";
 
@@ -41,27 +41,21 @@ const minute = 60_000;
 const longestMs = 24 * 60 * minute;
 
 export const connectionLimitSpecs: Readonly<Record<keyof ConnectionLimits, LimitSpec>> = Object.freeze({
-  maxAccepted: limitSpec(1_024, "", 0, 1_000_000, "(ours) within the open files that most systems allow"),
-  maxAcceptedPerHost: limitSpec(64, "", 1, 1_000_000, "(ours) an office behind one address"),
-  maxDialled: limitSpec(256, "", 1, 1_000_000, "(ours) maxInFlight and some that are kept"),
-  maxQueuedBytes: limitSpec(2 ** 20, "bytes", 0, 2 ** 30, "(ours) the longest message"),
-  maxQueuedBytesInAll: limitSpec(2 ** 26, "bytes", 0, 2 ** 40, "(ours) 64 that are full"),
-  maxPartialBytes: limitSpec(2 ** 25, "bytes", 0, 2 ** 40, "(ours) 32 of the longest messages"),
-  connectTimeoutMs: limitSpec(5_000, "ms", 1, longestMs, "RFC 6298: SYN at 0, 1 and 3 s"),
-  backOffMinMs: limitSpec(1_000, "ms", 1, longestMs, "RFC 6298 §2.1: one timeout of TCP"),
-  backOffMaxMs: limitSpec(minute, "ms", 1, longestMs, "(ours)"),
-  maxBackOffs: limitSpec(1_024, "", 1, 1_000_000, "(ours)"),
-  idleTimeoutMs: limitSpec(5 * minute, "ms", 1, longestMs, "(ours) the liveness interval of a node"),
-  keepAliveMs: limitSpec(30_000, "ms", 1, longestMs, "(ours) half of what nginx grants a silent connection"),
-  stallTimeoutMs: limitSpec(30_000, "ms", 1, longestMs, "(ours) three hard timeouts of a request"),
-  messageTimeoutMs: limitSpec(30_000, "ms", 1, longestMs, "(ours) 1 MiB at 35 kB/s"),
-  closeTimeoutMs: limitSpec(
-    500,
-    "ms",
-    0,
-    longestMs,
-    "(ours) within the second that stopping a process takes",
-  ),
+  maxAccepted: limitSpec(1_024, "", 0, 1_000_000), // (ours) within the open files that most systems allow
+  maxAcceptedPerHost: limitSpec(64, "", 1, 1_000_000), // (ours) an office behind one address
+  maxDialled: limitSpec(256, "", 1, 1_000_000), // (ours) maxInFlight and some that are kept
+  maxQueuedBytes: limitSpec(2 ** 20, "bytes", 0, 2 ** 30), // (ours) the longest message
+  maxQueuedBytesInAll: limitSpec(2 ** 26, "bytes", 0, 2 ** 40), // (ours) 64 that are full
+  maxPartialBytes: limitSpec(2 ** 25, "bytes", 0, 2 ** 40), // (ours) 32 of the longest messages
+  connectTimeoutMs: limitSpec(5_000, "ms", 1, longestMs), // RFC 6298: SYN at 0, 1 and 3 s
+  backOffMinMs: limitSpec(1_000, "ms", 1, longestMs), // RFC 6298 §2.1: one timeout of TCP
+  backOffMaxMs: limitSpec(minute, "ms", 1, longestMs), // (ours)
+  maxBackOffs: limitSpec(1_024, "", 1, 1_000_000), // (ours)
+  idleTimeoutMs: limitSpec(5 * minute, "ms", 1, longestMs), // (ours) the liveness interval of a node
+  keepAliveMs: limitSpec(30_000, "ms", 1, longestMs), // (ours) half of what nginx grants a silent connection
+  stallTimeoutMs: limitSpec(30_000, "ms", 1, longestMs), // (ours) three hard timeouts of a request
+  messageTimeoutMs: limitSpec(30_000, "ms", 1, longestMs), // (ours) 1 MiB at 35 kB/s
+  closeTimeoutMs: limitSpec(500, "ms", 0, longestMs), // (ours) within the second that stopping a process takes
 });
 
 /** Every limit at its default. */

@@ -1,6 +1,6 @@
 /**
- * A number that something works by: value, unit, range, and where it comes from. Defaults, checks and the reference page
- * are made from the same table, so they cannot drift.
+ * A number that something works by: value, unit and range. Defaults, checks and the reference page are made from the same
+ * table, so they cannot drift; where a number comes from stands behind it as a comment, which no page has to load.
  */
 import { shown, UsageError } from "./errors.ts";
 
@@ -9,17 +9,10 @@ export interface LimitSpec {
   readonly unit: "" | "ms" | "bytes" | "per second";
   readonly min: number;
   readonly max: number;
-  readonly source: string;
 }
 
-export function limitSpec(
-  value: number,
-  unit: LimitSpec["unit"],
-  min: number,
-  max: number,
-  source: string,
-): LimitSpec {
-  return Object.freeze({ value, unit, min, max, source });
+export function limitSpec(value: number, unit: LimitSpec["unit"], min: number, max: number): LimitSpec {
+  return Object.freeze({ value, unit, min, max });
 }
 
 /**

@@ -2,7 +2,7 @@
  * Every number that a node works by: value, unit, range, and where it comes from.
  *
  * `limitSpecs` is the single source: the defaults, the checks and the reference page are made from it, so they cannot
- * drift. "(ours)" marks numbers that no paper or peer gives.
+ * drift. "(ours)" marks numbers that no paper or peer gives; what stands behind a number as a comment goes to that page too.
  */
 import { type LimitSpec, resolveSpecs, limitSpec as spec } from "./limit-spec.ts";
 
@@ -153,81 +153,75 @@ const hour = 60 * minute;
 const longestMs = 30 * 24 * hour;
 
 export const limitSpecs: Readonly<Record<keyof NodeLimits, LimitSpec>> = Object.freeze({
-  bucketSize: spec(20, "", 1, 255, "paper §2.2"),
-  replacementCacheSize: spec(20, "", 0, 255, "libtorrent: k"),
-  maxIncomingPerBucket: spec(10, "", 0, 255, "(ours) k/2; sigp-discv5 limits them to k"),
-  maxPerSubnetInBucket: spec(2, "", 1, 255, "sigp-discv5 filter"),
-  maxPerSubnetInTable: spec(10, "", 1, 65_535, "sigp-discv5 filter"),
-  maxPerSubnetInLookup: spec(1, "", 1, 255, "libtorrent traversal"),
-  maxFailures: spec(3, "", 1, 255, "jech/dht"),
-  contactFreshMs: spec(10 * minute, "ms", 0, longestMs, "js-libp2p LAST_PING_THRESHOLD"),
-  contactStaleMs: spec(15 * minute, "ms", 1_000, longestMs, "pubky/mainline STALE_TIME"),
-  livenessIntervalMs: spec(5 * minute, "ms", 1_000, longestMs, "discv5 ping interval"),
-  livenessPingsPerInterval: spec(4, "", 1, 255, "(ours); discv5 pings one, pubky/mainline all stale"),
-  contactRetryMs: spec(15_000, "ms", 1_000, longestMs, "(ours) hardTimeoutMs and a half"),
-  maxLostContacts: spec(32, "", 0, 65_535, "(ours)"),
-  refreshIntervalMs: spec(hour, "ms", 1_000, longestMs, "paper §2.3"),
-  selfLookupIntervalMs: spec(10 * minute, "ms", 1_000, longestMs, "paper §2.3; pubky/mainline 15 min"),
-  smallTableSize: spec(20, "", 0, 65_535, "(ours) k"),
-  parallelism: spec(3, "", 1, 64, "paper §2.3"),
-  stalledParallelism: spec(6, "", 1, 64, "rust-libp2p widens to k; (ours) 2α"),
-  findResults: spec(8, "", 1, 255, "go-libp2p beta 3; (ours) half the requests of 20"),
-  valueQuorum: spec(8, "", 1, 255, "(ours) as findResults"),
-  maxCandidates: spec(200, "", 20, 10_000, "(ours) 10 k"),
-  softTimeoutMinMs: spec(300, "ms", 1, longestMs, "adaptive-timeout"),
-  softTimeoutMaxMs: spec(4_000, "ms", 1, longestMs, "adaptive-timeout"),
-  softTimeoutFirstMs: spec(1_000, "ms", 1, longestMs, "libtorrent short timeout"),
-  softTimeoutJitterMs: spec(256, "ms", 0, longestMs, "adaptive-timeout"),
-  hardTimeoutMs: spec(10_000, "ms", 1, longestMs, "rust-libp2p, discv5"),
-  retries: spec(2, "", 0, 8, "(ours; discv5 1)"),
-  nextAddressDelayMs: spec(250, "ms", 1, longestMs, "RFC 8305 §5"),
-  queryTimeoutMs: spec(60_000, "ms", 1, longestMs, "rust-libp2p, sigp-discv5"),
-  maxPeerHistories: spec(4_096, "", 16, 1_000_000, "(ours)"),
-  suspectAfterFailures: spec(2, "", 1, 255, "(ours) one loss is ordinary, two in a row are a sign"),
-  suspectMs: spec(5 * minute, "ms", 0, longestMs, "(ours) the liveness interval"),
-  maxExplainedSteps: spec(512, "", 1, 65_535, "(ours) some 100 peers with five steps each"),
-  maxInFlight: spec(160, "", 1, 65_535, "dht-rpc: 2 × 80"),
-  maxInFlightPerWindow: spec(80, "", 1, 65_535, "dht-rpc"),
-  inFlightWindowMs: spec(750, "ms", 1, longestMs, "dht-rpc"),
-  maxPendingRequests: spec(4_096, "", 16, 1_000_000, "(ours)"),
-  maxQueries: spec(1_024, "", 1, 65_535, "jech/dht DHT_MAX_SEARCHES"),
-  maxQueuedReplies: spec(256, "", 1, 65_535, "(ours)"),
-  maxQueuedEvents: spec(1_024, "", 16, 65_535, "(ours)"),
-  maxQueuedMessages: spec(256, "", 1, 65_535, "(ours)"),
-  maxReplyTokens: spec(1_024, "", 1, 65_535, "(ours)"),
-  replyTokenLifetimeMs: spec(8_000, "ms", 1, longestMs, "(ours)"),
-  maxSendBytes: spec(1_048_576, "bytes", 0, 2 ** 30, "(ours)"),
-  maxSendBytesPerPeer: spec(131_072, "bytes", 0, 2 ** 30, "(ours)"),
-  maxTimersPerPlugin: spec(1_024, "", 1, 65_535, "(ours)"),
-  maxRecords: spec(1_024, "", 0, 10_000_000, "rust-libp2p memory store"),
-  maxRecordBytes: spec(2 ** 20, "bytes", 0, 2 ** 40, "(ours) 1,024 × 1,000 and some"),
-  maxRecordsPerSource: spec(256, "", 1, 10_000_000, "(ours) a quarter of maxRecords"),
-  valueLifetimeMs: spec(24 * hour, "ms", 1_000, longestMs, "paper §2.5"),
-  republishIntervalMs: spec(hour, "ms", 1_000, longestMs, "paper §2.5"),
-  maxRepublishAtOnce: spec(4, "", 1, 1_024, "(ours)"),
-  providerLifetimeMs: spec(
-    hour,
-    "ms",
-    1_000,
-    longestMs,
-    "(ours) libtorrent forgets after 45 min, go-libp2p after 48 h",
-  ),
-  maxProviders: spec(16_384, "", 0, 10_000_000, "(ours)"),
-  maxProviderBytes: spec(8 * 2 ** 20, "bytes", 0, 2 ** 40, "(ours) 16,384 × 512"),
-  maxProviderKeys: spec(2_000, "", 0, 10_000_000, "libtorrent, pubky/mainline MAX_INFO_HASHES"),
-  maxProvidersPerKey: spec(500, "", 1, 65_535, "libtorrent, pubky/mainline MAX_PEERS"),
-  maxProvidersPerSource: spec(1_024, "", 1, 10_000_000, "(ours) a sixteenth of maxProviders"),
-  maxProvidersPerSourceAndKey: spec(16, "", 1, 65_535, "(ours) a household or an office behind one address"),
-  maxOwnProviders: spec(1_024, "", 0, 1_000_000, "(ours)"),
-  providerResults: spec(100, "", 1, 1_000, "(ours)"),
-  tokenRotationMs: spec(5 * minute, "ms", 1_000, longestMs, "BEP 5"),
-  requestsPerSecond: spec(50, "per second", 1, 1_000_000, "(ours)"),
-  requestBurst: spec(200, "", 1, 1_000_000, "(ours)"),
-  banMs: spec(5 * minute, "ms", 1, longestMs, "sigp-discv5, but ending"),
-  maxSources: spec(1_024, "", 16, 1_000_000, "jech/dht"),
-  verifyPingsPerSecond: spec(50, "per second", 1, 1_000_000, "(ours) as requestsPerSecond"),
-  verifyPingBurst: spec(200, "", 1, 1_000_000, "(ours) as requestBurst"),
-  sleepGapMs: spec(15_000, "ms", 1_000, longestMs, "dht-rpc SLEEPING_INTERVAL"),
+  bucketSize: spec(20, "", 1, 255), // paper §2.2
+  replacementCacheSize: spec(20, "", 0, 255), // libtorrent: k
+  maxIncomingPerBucket: spec(10, "", 0, 255), // (ours) k/2; sigp-discv5 limits them to k
+  maxPerSubnetInBucket: spec(2, "", 1, 255), // sigp-discv5 filter
+  maxPerSubnetInTable: spec(10, "", 1, 65_535), // sigp-discv5 filter
+  maxPerSubnetInLookup: spec(1, "", 1, 255), // libtorrent traversal
+  maxFailures: spec(3, "", 1, 255), // jech/dht
+  contactFreshMs: spec(10 * minute, "ms", 0, longestMs), // js-libp2p LAST_PING_THRESHOLD
+  contactStaleMs: spec(15 * minute, "ms", 1_000, longestMs), // pubky/mainline STALE_TIME
+  livenessIntervalMs: spec(5 * minute, "ms", 1_000, longestMs), // discv5 ping interval
+  livenessPingsPerInterval: spec(4, "", 1, 255), // (ours); discv5 pings one, pubky/mainline all stale
+  contactRetryMs: spec(15_000, "ms", 1_000, longestMs), // (ours) hardTimeoutMs and a half
+  maxLostContacts: spec(32, "", 0, 65_535), // (ours)
+  refreshIntervalMs: spec(hour, "ms", 1_000, longestMs), // paper §2.3
+  selfLookupIntervalMs: spec(10 * minute, "ms", 1_000, longestMs), // paper §2.3; pubky/mainline 15 min
+  smallTableSize: spec(20, "", 0, 65_535), // (ours) k
+  parallelism: spec(3, "", 1, 64), // paper §2.3
+  stalledParallelism: spec(6, "", 1, 64), // rust-libp2p widens to k; (ours) 2α
+  findResults: spec(8, "", 1, 255), // go-libp2p beta 3; (ours) half the requests of 20
+  valueQuorum: spec(8, "", 1, 255), // (ours) as findResults
+  maxCandidates: spec(200, "", 20, 10_000), // (ours) 10 k
+  softTimeoutMinMs: spec(300, "ms", 1, longestMs), // adaptive-timeout
+  softTimeoutMaxMs: spec(4_000, "ms", 1, longestMs), // adaptive-timeout
+  softTimeoutFirstMs: spec(1_000, "ms", 1, longestMs), // libtorrent short timeout
+  softTimeoutJitterMs: spec(256, "ms", 0, longestMs), // adaptive-timeout
+  hardTimeoutMs: spec(10_000, "ms", 1, longestMs), // rust-libp2p, discv5
+  retries: spec(2, "", 0, 8), // (ours; discv5 1)
+  nextAddressDelayMs: spec(250, "ms", 1, longestMs), // RFC 8305 §5
+  queryTimeoutMs: spec(60_000, "ms", 1, longestMs), // rust-libp2p, sigp-discv5
+  maxPeerHistories: spec(4_096, "", 16, 1_000_000), // (ours)
+  suspectAfterFailures: spec(2, "", 1, 255), // (ours) one loss is ordinary, two in a row are a sign
+  suspectMs: spec(5 * minute, "ms", 0, longestMs), // (ours) the liveness interval
+  maxExplainedSteps: spec(512, "", 1, 65_535), // (ours) some 100 peers with five steps each
+  maxInFlight: spec(160, "", 1, 65_535), // dht-rpc: 2 × 80
+  maxInFlightPerWindow: spec(80, "", 1, 65_535), // dht-rpc
+  inFlightWindowMs: spec(750, "ms", 1, longestMs), // dht-rpc
+  maxPendingRequests: spec(4_096, "", 16, 1_000_000), // (ours)
+  maxQueries: spec(1_024, "", 1, 65_535), // jech/dht DHT_MAX_SEARCHES
+  maxQueuedReplies: spec(256, "", 1, 65_535), // (ours)
+  maxQueuedEvents: spec(1_024, "", 16, 65_535), // (ours)
+  maxQueuedMessages: spec(256, "", 1, 65_535), // (ours)
+  maxReplyTokens: spec(1_024, "", 1, 65_535), // (ours)
+  replyTokenLifetimeMs: spec(8_000, "ms", 1, longestMs), // (ours)
+  maxSendBytes: spec(1_048_576, "bytes", 0, 2 ** 30), // (ours)
+  maxSendBytesPerPeer: spec(131_072, "bytes", 0, 2 ** 30), // (ours)
+  maxTimersPerPlugin: spec(1_024, "", 1, 65_535), // (ours)
+  maxRecords: spec(1_024, "", 0, 10_000_000), // rust-libp2p memory store
+  maxRecordBytes: spec(2 ** 20, "bytes", 0, 2 ** 40), // (ours) 1,024 × 1,000 and some
+  maxRecordsPerSource: spec(256, "", 1, 10_000_000), // (ours) a quarter of maxRecords
+  valueLifetimeMs: spec(24 * hour, "ms", 1_000, longestMs), // paper §2.5
+  republishIntervalMs: spec(hour, "ms", 1_000, longestMs), // paper §2.5
+  maxRepublishAtOnce: spec(4, "", 1, 1_024), // (ours)
+  providerLifetimeMs: spec(hour, "ms", 1_000, longestMs), // (ours) libtorrent forgets after 45 min, go-libp2p after 48 h
+  maxProviders: spec(16_384, "", 0, 10_000_000), // (ours)
+  maxProviderBytes: spec(8 * 2 ** 20, "bytes", 0, 2 ** 40), // (ours) 16,384 × 512
+  maxProviderKeys: spec(2_000, "", 0, 10_000_000), // libtorrent, pubky/mainline MAX_INFO_HASHES
+  maxProvidersPerKey: spec(500, "", 1, 65_535), // libtorrent, pubky/mainline MAX_PEERS
+  maxProvidersPerSource: spec(1_024, "", 1, 10_000_000), // (ours) a sixteenth of maxProviders
+  maxProvidersPerSourceAndKey: spec(16, "", 1, 65_535), // (ours) a household or an office behind one address
+  maxOwnProviders: spec(1_024, "", 0, 1_000_000), // (ours)
+  providerResults: spec(100, "", 1, 1_000), // (ours)
+  tokenRotationMs: spec(5 * minute, "ms", 1_000, longestMs), // BEP 5
+  requestsPerSecond: spec(50, "per second", 1, 1_000_000), // (ours)
+  requestBurst: spec(200, "", 1, 1_000_000), // (ours)
+  banMs: spec(5 * minute, "ms", 1, longestMs), // sigp-discv5, but ending
+  maxSources: spec(1_024, "", 16, 1_000_000), // jech/dht
+  verifyPingsPerSecond: spec(50, "per second", 1, 1_000_000), // (ours) as requestsPerSecond
+  verifyPingBurst: spec(200, "", 1, 1_000_000), // (ours) as requestBurst
+  sleepGapMs: spec(15_000, "ms", 1_000, longestMs), // dht-rpc SLEEPING_INTERVAL
 });
 
 /** What {@link resolveLimits} has made, and nobody can have changed since. */

@@ -16,12 +16,11 @@ function refusalOf(given: object): string {
 }
 
 describe("every limit", () => {
-  it.each(names)("%s has a default within its range, whole numbers all, and a source", (name) => {
-    const { value, min, max, source } = limitSpecs[name];
+  it.each(names)("%s has a default within its range, whole numbers all", (name) => {
+    const { value, min, max } = limitSpecs[name];
     for (const number of [value, min, max]) expect(Number.isInteger(number)).toBe(true);
     expect(min).toBeLessThanOrEqual(value);
     expect(value).toBeLessThanOrEqual(max);
-    expect(source).not.toBe("");
     expect(defaultLimits[name]).toBe(value);
   });
 

@@ -10,7 +10,7 @@ export {
   datagramOverheadBytes,
   secureDatagrams,
 } from "./datagrams/datagram-channel.ts";
-export type { DatagramLimits } from "./datagrams/limits.ts";
+export { type DatagramLimits, datagramLimitSpecs } from "./datagrams/limits.ts";
 export type { SessionEnd } from "./datagrams/session-table.ts";
 export type {
   DatagramDropReason,
@@ -41,7 +41,7 @@ export {
 } from "./records/signed-providers.ts";
 export { secure } from "./secure.ts";
 export type { StaticKey } from "./static-keys.ts";
-export type { StreamLimits } from "./streams/limits.ts";
+export { type StreamLimits, streamLimitSpecs } from "./streams/limits.ts";
 export type { StreamEnd, StreamGauge, StreamRefusal, StreamStats } from "./streams/stats.ts";
 export { type StreamChannel, type StreamChannelOptions, secureStreams } from "./streams/stream-channel.ts";
 export { systemRandom } from "./system-random.ts";

@@ -1,20 +1,14 @@
 /**
  * Limits as a table of values and ranges, and how a host's own are checked.
  */
-import { UsageError } from "@kad/core";
-
-export interface Spec {
-  readonly value: number;
-  readonly min: number;
-  readonly max: number;
-}
+import { type LimitSpec, UsageError } from "@kad/core";
 
 /**
  * @param defaults what differs from the specs' values
  * @throws UsageError `invalidOption` that names the limit, the value and what is allowed
  */
 export function resolveSpecs<T extends Readonly<Record<keyof T, number>>>(
-  specs: Readonly<Record<keyof T, Spec>>,
+  specs: Readonly<Record<keyof T, LimitSpec>>,
   given: Partial<T>,
   defaults: Partial<T>,
 ): T {

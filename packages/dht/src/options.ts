@@ -33,9 +33,9 @@ export interface DhtUdpOptions extends Omit<UdpOptions, "listen"> {
 export interface SecurityOptions {
   /** Whether to have anything to do with a peer that has proven its id: a list of those who may, for one. Synchronous. */
   readonly admits?: Policy;
-  /** Bounds of the channel over UDP; see `DatagramLimits` of `@kad/crypto`. */
+  /** Bounds of the channel over UDP: `DatagramLimits` of `@kad/crypto`. */
   readonly datagrams?: Partial<DatagramLimits>;
-  /** Bounds of the channel over TCP and WebSocket; see `StreamLimits`. */
+  /** Bounds of the channel over TCP and WebSocket: `StreamLimits`. */
   readonly streams?: Partial<StreamLimits>;
   /** How long a static key is in force, in ms, 1 min to 30 days; default 1 day. Whoever steals one reads the first messages that were sent to it, and no others. */
   readonly rotationMs?: number;

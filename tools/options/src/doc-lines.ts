@@ -1,4 +1,4 @@
-/** Doc comments of an interface's fields, as they stand in the source. */
+/** Comments as they stand in the source: those of an interface's fields, and those behind the numbers of a table. */
 
 /**
  * The comment before each `readonly name…` of the interface, on one line.
@@ -17,6 +17,18 @@ export function docLinesOf(source: string, name: string): ReadonlyMap<string, st
   const bare = fields.filter((field) => !lines.has(field));
   if (bare.length > 0) throw new Error(`${name}: ${bare.join(", ")} without a doc comment`);
   return lines;
+}
+
+/**
+ * What stands as a comment behind each entry of a table of limits: where its number comes from.
+ * @throws when there is none
+ */
+export function sourcesOf(source: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const lines = source.matchAll(/^ {2}(\w+): (?:spec|limitSpec)\(.*\), \/\/ (.+)$/gm);
+  const sources = new Map([...lines].map(([, name, text]) => [name as string, text as string]));
+  const bare = names.filter((name) => !sources.has(name));
+  if (bare.length > 0) throw new Error(`${bare.join(", ")} without a source`);
+  return sources;
 }
 
 function oneLine(comment: string): string {

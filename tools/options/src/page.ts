@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { connectionLimitSpecs, type LimitSpec, limitSpecs } from "@kad/core";
+import { datagramLimitSpecs, streamLimitSpecs } from "@kad/crypto";
 import { createNodeDefaults, fileDefaults, keepAliveDefaults } from "@kad/dht";
-import { docLinesOf } from "./doc-lines.ts";
+import { docLinesOf, sourcesOf } from "./doc-lines.ts";
 
 const root = new URL("../../../", import.meta.url);
 export const pageFile: string = fileURLToPath(new URL("docs/options.md", root));
@@ -59,13 +60,26 @@ ${sections.join("\n\n")}
 \`createNode({ limits: { bucketSize: 16 } })\`, and the same names for core's \`KadNode\`. Whole numbers all. "(ours)" marks
 numbers that no paper and no other implementation gives.
 
-${limitsTable("options.ts", "NodeLimits", limitSpecs)}
+${sourcedTable("options.ts", "NodeLimits", limitSpecs)}
 
 ## Limits of connections
 
 Of each transport of streams, as its option \`limits\`: \`tcp({ limits: { maxAccepted: 4_096 } })\`.
 
-${limitsTable("connection-limits.ts", "ConnectionLimits", connectionLimitSpecs)}
+${sourcedTable("connection-limits.ts", "ConnectionLimits", connectionLimitSpecs)}
+
+## Limits of the secure channel over datagrams
+
+\`createNode({ security: { datagrams: { maxSessions: 4_096 } } })\`; with \`@kad/crypto\` alone, the option \`limits\` of \`secure\`.
+
+${limitsTable("crypto/src/datagrams/limits.ts", "DatagramLimits", datagramLimitSpecs)}
+
+## Limits of the secure channel over streams
+
+\`createNode({ security: { streams: { maxConnections: 4_096 } } })\`; with \`@kad/crypto\` alone, the option \`limits\` of
+\`secureStreams\`.
+
+${limitsTable("crypto/src/streams/limits.ts", "StreamLimits", streamLimitSpecs)}
 `;
 }
 
@@ -84,16 +98,28 @@ function optionsTable(file: string, name: string, defaults: Readonly<Record<stri
   return table(["option", "default", "means"], rows);
 }
 
-function limitsTable(file: string, type: string, specs: Readonly<Record<string, LimitSpec>>): string {
-  const docs = docLinesOf(read(`packages/core/src/${file}`), type);
+function limitsTable(
+  file: string,
+  type: string,
+  specs: Readonly<Record<string, LimitSpec>>,
+  sources?: ReadonlyMap<string, string>,
+): string {
+  const docs = docLinesOf(read(`packages/${file}`), type);
   const rows = Object.entries(specs).map(([name, spec]) => [
     `\`${name}\``,
     shown(spec.value, spec.unit),
     `${shown(spec.min, spec.unit)} – ${shown(spec.max, spec.unit)}`,
     docs.get(name) as string,
-    spec.source,
+    ...(sources === undefined ? [] : [sources.get(name) as string]),
   ]);
-  return table(["limit", "default", "from – to", "means", "source"], rows);
+  const head = ["limit", "default", "from – to", "means"];
+  return table(sources === undefined ? head : [...head, "source"], rows);
+}
+
+/** The same for core's limits, which all say where they come from. */
+function sourcedTable(file: string, type: string, specs: Readonly<Record<string, LimitSpec>>): string {
+  const path = `core/src/${file}`;
+  return limitsTable(path, type, specs, sourcesOf(read(`packages/${path}`), Object.keys(specs)));
 }
 
 function read(file: string): string {
