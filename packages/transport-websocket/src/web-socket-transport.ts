@@ -58,8 +58,6 @@ export interface WebSocketListener {
 export interface WebSocketBackend {
   /** How often to look at what waits, where sockets do not tell. */
   readonly drainCheckMs?: number;
-  /** See `ConnectionsOptions.maxGatheredBytes`. */
-  readonly maxGatheredBytes?: number;
   /** @throws for a URL that it cannot dial */
   dial(owner: WebSocketOwner, connection: Connection, url: string): ReferencedSocket;
   /** @throws (rejects) ListenError that names the address */
@@ -99,14 +97,13 @@ export class WebSocketTransport implements Transport {
     if (this.#owner !== undefined || this.#closing !== undefined) {
       throw new UsageError("invalidArgument", "a transport is opened once");
     }
-    const { drainCheckMs, maxGatheredBytes } = this.#backend;
+    const { drainCheckMs } = this.#backend;
     const connections = new Connections({
       limits: this.#options.checkedLimits,
       maxBytes: this.maxBytes,
       source: (address) => addresses.source(address),
       dial: (connection) => this.#dial(connection),
       ...(drainCheckMs !== undefined && { drainCheckMs }),
-      ...(maxGatheredBytes !== undefined && { maxGatheredBytes }),
     });
     connections.open(sink);
     const owner = {

@@ -22,8 +22,6 @@ export function webSocketWith(
 ): WebSocketTransport {
   return new WebSocketTransport(checkOptions(options), {
     dial: dialWithWs,
-    // While uWebSockets.js reads from one socket, messages of others leave one by one.
-    maxGatheredBytes: Number.POSITIVE_INFINITY,
     async listen(owner, address) {
       const uws = await load();
       return await (uws === undefined ? listenWithWs(owner, address) : listenWithUws(uws, owner, address));
