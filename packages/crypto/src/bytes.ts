@@ -8,6 +8,13 @@ export function readU32(bytes: Uint8Array, at: number): number {
   return high * 65_536 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
 }
 
+/** As a signed number: a small integer to the engine, where half of all unsigned ones are objects of their own. */
+export function readI32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  return (high << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+}
+
+/** Signed numbers too: the same bits. */
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;

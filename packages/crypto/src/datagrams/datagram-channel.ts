@@ -18,7 +18,7 @@ import {
   type Transmit,
   UsageError,
 } from "@kad/core";
-import { readU32 } from "../bytes.ts";
+import { readI32 } from "../bytes.ts";
 import { ChannelEvents } from "../channel-events.ts";
 import type { Credentials } from "../credentials.ts";
 import { sooner } from "../deadlines.ts";
@@ -284,7 +284,7 @@ export class DatagramChannel implements SecureChannel {
       counters.dropped.badLength++;
       return undefined;
     }
-    const cid = readU32(wire, 1);
+    const cid = readI32(wire, 1);
     const session = table.byCid(cid);
     if (session !== undefined && session.state !== "accepting")
       return this.#traffic.open(nowMs, from, session, wire);
@@ -365,9 +365,9 @@ export class DatagramChannel implements SecureChannel {
   #newCid(): number {
     const bytes = new Uint8Array(cidBytes);
     this.#context.random.fill(bytes);
-    let cid = readU32(bytes, 0);
+    let cid = readI32(bytes, 0);
     while (cid === 0 || this.#context.table.byCid(cid) !== undefined || this.#initiator.hasCid(cid))
-      cid = (cid + 1) >>> 0;
+      cid = (cid + 1) | 0;
     return cid;
   }
 }

@@ -15,12 +15,13 @@ import {
   type SendFailure,
   type Transmit,
 } from "@kad/core";
-import { readU32 } from "../bytes.ts";
+import { readI32 } from "../bytes.ts";
 import { identityOf, shortCertificateBytes, staticOf } from "../certificate.ts";
 import type { HeldMessage } from "../held-messages.ts";
 import { nodeIdOf } from "../identity.ts";
 import { Handshake } from "../noise/handshake.ts";
 import { IK, withPsks } from "../noise/patterns.ts";
+import { peerPath } from "../peer-path.ts";
 import { drawSeed } from "../provider.ts";
 import { type Attempt, type HandshakeStage, wants } from "./attempt.ts";
 import type { DatagramContext } from "./context.ts";
@@ -126,7 +127,7 @@ export class Initiator {
       counters.dropped.badLength++;
       return;
     }
-    const attempt = this.#byCid.get(readU32(wire, 2));
+    const attempt = this.#byCid.get(readI32(wire, 2));
     const stage = attempt?.stage;
     const isExpected = attempt?.path.remote.key === from.remote.key && stage?.type === "hello";
     if (attempt === undefined || stage?.type !== "hello" || !isExpected) {
@@ -162,7 +163,7 @@ export class Initiator {
       counters.dropped.badLength++;
       return undefined;
     }
-    const attempt = this.#byCid.get(readU32(wire, 1));
+    const attempt = this.#byCid.get(readI32(wire, 1));
     const stage = attempt?.stage;
     const isExpected = attempt?.path.remote.key === from.remote.key && stage?.type === "handshake";
     if (attempt === undefined || stage?.type !== "handshake" || !isExpected) {
@@ -170,14 +171,14 @@ export class Initiator {
       return undefined;
     }
     const payload = stage.noise.readMessage(wire.subarray(acceptHeadBytes));
-    const remoteCid = payload === undefined ? 0 : readU32(payload, 0);
+    const remoteCid = payload === undefined ? 0 : readI32(payload, 0);
     if (payload === undefined || remoteCid === 0) {
       counters.dropped.acceptForged++;
       return undefined;
     }
     const { cid } = attempt;
     const { send, receive } = stage.noise.split();
-    const path = { ...from, peer: stage.peer };
+    const path = peerPath(from, stage.peer);
     const memory = this.#context.memory.take();
     const session = new Session({
       cid,

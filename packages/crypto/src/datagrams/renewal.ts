@@ -3,7 +3,7 @@
  * to have lost it. The old one is used until the new one is there.
  */
 import type { InstantMs, Path } from "@kad/core";
-import { readU32 } from "../bytes.ts";
+import { readI32, readU32 } from "../bytes.ts";
 import type { DatagramContext } from "./context.ts";
 import type { Initiator } from "./initiator.ts";
 import { resetBytes } from "./packets.ts";
@@ -51,7 +51,7 @@ export class Renewal {
       counters.dropped.badLength++;
       return;
     }
-    const session = this.#sentTo(from, readU32(wire, 1));
+    const session = this.#sentTo(from, readI32(wire, 1));
     const age = session === undefined ? -1 : session.sendCounter - 1 - readU32(wire, 5);
     if (session === undefined || age < 0 || age >= resetCounters) {
       counters.dropped.unexpectedReset++;

@@ -10,11 +10,12 @@ import {
   type Path,
   type Transmit,
 } from "@kad/core";
-import { equalCodes, keyOf, readU32, writeU32 } from "../bytes.ts";
+import { equalCodes, keyOf, readI32, readU32, writeU32 } from "../bytes.ts";
 import { completed, identityOf, shortCertificateBytes } from "../certificate.ts";
 import { Fifo } from "../fifo.ts";
 import { Handshake } from "../noise/handshake.ts";
 import { IK, withPsks } from "../noise/patterns.ts";
+import { type PeerPath, peerPath } from "../peer-path.ts";
 import { drawSeed, keyBytes } from "../provider.ts";
 import type { StaticKey } from "../static-keys.ts";
 import { SourceBuckets, TokenBucket } from "../token-bucket.ts";
@@ -42,7 +43,7 @@ import {
   writeChallenge,
 } from "./packets.ts";
 import { SeenHandshakes } from "./seen-handshakes.ts";
-import { type PeerPath, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import type { DatagramDropReason } from "./stats.ts";
 
 /** What is said without a session. Written when it is polled, as far as that can wait. */
@@ -156,7 +157,7 @@ export class Responder {
   /** DATA of a session that we do not have: the peer is told, where rate and network allow. */
   onUnknownSession(nowMs: InstantMs, path: Path, wire: Uint8Array): void {
     if (this.#context.limits.resetsPerSecond === 0 || !this.#resets.take(nowMs)) return;
-    this.#answers.push({ type: "reset", path, cid: readU32(wire, 1), counter: readU32(wire, 5) });
+    this.#answers.push({ type: "reset", path, cid: readI32(wire, 1), counter: readU32(wire, 5) });
   }
 
   /** A session of this peer at this address whose ACCEPT is still to be written. */
@@ -241,7 +242,7 @@ export class Responder {
     if (wire.length < handshakeOverheadBytes || wire.length > maxDatagramBytes) return "badLength";
     const [, version, theirMin, theirMax] = wire as unknown as readonly [number, number, number, number];
     if (version !== commonVersion(theirMin, theirMax)) return "badVersion";
-    const cid = readU32(wire, 4);
+    const cid = readI32(wire, 4);
     if (cid === 0) return "badCid";
     const second = credentials.secondOf(nowMs);
     const cookie = copyBytes(wire, 4 + cidBytes, 4 + cidBytes + cookieBytes);
@@ -304,7 +305,7 @@ export class Responder {
       cid: newCid(),
       remoteCid: cid,
       isInitiator: false,
-      path: { ...from, peer },
+      path: peerPath(from, peer),
       nowMs,
       memory: this.#context.memory.take(),
       prefix: prefixOf(from.remote),

@@ -3,8 +3,8 @@
  * answers are kept, since an answer may get lost.
  */
 
+import type { PeerPath } from "../peer-path.ts";
 import { cookieLifetimeSeconds } from "./cookies.ts";
-import type { PeerPath } from "./session.ts";
 
 /** An ACCEPT as it was sent. */
 export interface KeptAccept {

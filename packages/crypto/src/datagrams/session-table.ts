@@ -5,7 +5,8 @@
  * two sessions: the one in use, and the one that replaces it, or that it replaces.
  */
 import type { InstantMs, NodeId } from "@kad/core";
-import type { PeerPath, Session } from "./session.ts";
+import type { PeerPath } from "../peer-path.ts";
+import type { Session } from "./session.ts";
 import type { SessionMemory } from "./session-memory.ts";
 
 /** Why a session has ended. */

@@ -6,13 +6,11 @@
  * Its instants are whole milliseconds: small integers stand in the object itself, where others are objects of their own, one
  * more to be fetched and written for each packet.
  */
-import { type InstantMs, InvariantError, type NodeId, type Path } from "@kad/core";
+import { type InstantMs, InvariantError, type NodeId } from "@kad/core";
+import type { PeerPath } from "../peer-path.ts";
 import { keyBytes } from "../provider.ts";
 import { ReplayWindow } from "./replay-window.ts";
 import { type Slot, windowWords } from "./session-memory.ts";
-
-/** A path with the peer that was proven on it. */
-export type PeerPath = Path & { readonly peer: NodeId };
 
 /**
  * `accepting`: the peer's HANDSHAKE is good and our ACCEPT has not been written: there are no keys yet.
@@ -53,39 +51,41 @@ const keyWords = 8;
 export const counterLimit: number = 2 ** 32 - 1;
 
 export class Session {
-  readonly peer: NodeId;
-  readonly cid: number;
-  readonly remoteCid: number;
-  readonly isInitiator: boolean;
-  readonly prefix: string | undefined;
-  readonly createdAtMs: InstantMs;
+  // What each packet needs comes first, side by side in memory.
   state: SessionState;
+  readonly remoteCid: number;
+  sendCounter = 0;
   /** The last address that was proven. */
   path: PeerPath;
-  /** Key of the address before that: what is sent there by mistake goes to the new one. */
-  formerAddress: string | undefined = undefined;
-  candidate: Candidate | undefined = undefined;
-  /** Sent back with the next poll: the peer asks whether we hear it. */
-  challenged: { readonly path: PeerPath; readonly token: Uint8Array } | undefined = undefined;
-  /** The next session of the same peer, which was begun earlier. */
-  older: Session | undefined = undefined;
-  sendCounter = 0;
-  failedOpens = 0;
-  /** When a session in its place was last asked for. */
-  renewedAtMs: InstantMs | undefined = undefined;
-  lastReceivedAtMs: InstantMs;
+  readonly window: ReplayWindow;
   lastUsedAtMs: InstantMs;
+  lastReceivedAtMs: InstantMs;
   /** The first message that nothing has come after; `undefined`: the peer spoke last. */
   unansweredSinceMs: InstantMs | undefined = undefined;
+  candidate: Candidate | undefined = undefined;
   /** DATA has come on it: the peer sends on it. */
   isHeard = false;
   /** Taken out of the table. */
   isEnded = false;
-  /** An empty message is due, by which the peer sees that we have the keys. */
-  isConfirming = false;
-  readonly window: ReplayWindow;
+  readonly isInitiator: boolean;
+  readonly createdAtMs: InstantMs;
+  failedOpens = 0;
   /** The key to send with and the peer's stand behind the window. */
   readonly memory: Slot;
+  readonly peer: NodeId;
+  /** As a signed number, and so is `remoteCid`. */
+  readonly cid: number;
+  readonly prefix: string | undefined;
+  /** Key of the address before that: what is sent there by mistake goes to the new one. */
+  formerAddress: string | undefined = undefined;
+  /** Sent back with the next poll: the peer asks whether we hear it. */
+  challenged: { readonly path: PeerPath; readonly token: Uint8Array } | undefined = undefined;
+  /** The next session of the same peer, which was begun earlier. */
+  older: Session | undefined = undefined;
+  /** When a session in its place was last asked for. */
+  renewedAtMs: InstantMs | undefined = undefined;
+  /** An empty message is due, by which the peer sees that we have the keys. */
+  isConfirming = false;
 
   constructor({ cid, remoteCid, isInitiator, path, nowMs, memory, prefix }: SessionOptions) {
     this.cid = cid;

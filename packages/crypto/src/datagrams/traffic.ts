@@ -16,6 +16,7 @@ import {
 import { readU32, writeU32 } from "../bytes.ts";
 import { Fifo } from "../fifo.ts";
 import { writeCounterNonce } from "../noise/nonce.ts";
+import { type PeerPath, peerPath } from "../peer-path.ts";
 import { keyBytes, nonceBytes } from "../provider.ts";
 import type { DatagramContext } from "./context.ts";
 import {
@@ -26,7 +27,7 @@ import {
   maxDatagramBytes,
   pathTokenBytes,
 } from "./packets.ts";
-import { counterLimit, type PeerPath, type Session } from "./session.ts";
+import { counterLimit, type Session } from "./session.ts";
 
 /** What is learnt of a peer from its packets. */
 export interface TrafficObserver {
@@ -45,6 +46,14 @@ const nothing = new Uint8Array(0);
 /** Of evicted sessions, waiting to be sent; peers that hear of nothing find out by RESET. */
 const maxGoodbyes = 64;
 
+// What is used for every packet is copied here: a copy of a few bytes costs less than a view of them. One for all channels,
+// each of which is done with it before it returns: with many nodes in a process it stays in the processor's cache.
+const nonce: Uint8Array = new Uint8Array(nonceBytes);
+const head: Uint8Array = new Uint8Array(dataHeadBytes);
+const key: Uint8Array = new Uint8Array(keyBytes);
+const keyWords: Uint32Array = new Uint32Array(key.buffer);
+const toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
+
 function copyHead(from: Uint8Array, to: Uint8Array): void {
   for (let i = 0; i < dataHeadBytes; i++) to[i] = from[i] as number;
 }
@@ -52,12 +61,6 @@ function copyHead(from: Uint8Array, to: Uint8Array): void {
 export class Traffic {
   readonly #context: DatagramContext;
   readonly #observer: TrafficObserver;
-  // What is used for every packet is copied here: a copy of a few bytes costs less than a view of them.
-  readonly #nonce: Uint8Array = new Uint8Array(nonceBytes);
-  readonly #head: Uint8Array = new Uint8Array(dataHeadBytes);
-  readonly #key: Uint8Array = new Uint8Array(keyBytes);
-  readonly #keyWords: Uint32Array = new Uint32Array(this.#key.buffer);
-  readonly #toSeal: Uint8Array = new Uint8Array(maxDatagramBytes);
   readonly #opened: Uint8Array = new Uint8Array(maxDatagramBytes);
   /** Sessions that have something to say of their own: each one packet of a kind at most. */
   readonly #waiting = new Set<Session>();
@@ -72,20 +75,19 @@ export class Traffic {
   seal(nowMs: InstantMs, session: Session, kind: number, body: Uint8Array, into: Uint8Array): number {
     const { credentials, counters } = this.#context;
     const length = dataOverheadBytes + body.length;
-    const head = this.#head;
     head[0] = dataType;
     writeU32(head, 1, session.remoteCid);
     writeU32(head, 5, session.sendCounter);
     copyHead(head, into);
-    session.copySendKey(this.#keyWords);
-    this.#toSeal[0] = kind;
-    this.#toSeal.set(body, 1);
-    writeCounterNonce(this.#nonce, session.sendCounter++);
+    session.copySendKey(keyWords);
+    toSeal[0] = kind;
+    toSeal.set(body, 1);
+    writeCounterNonce(nonce, session.sendCounter++);
     credentials.provider.seal(
-      this.#key,
-      this.#nonce,
+      key,
+      nonce,
       head,
-      this.#toSeal.subarray(0, 1 + body.length),
+      toSeal.subarray(0, 1 + body.length),
       into.subarray(dataHeadBytes, length),
     );
     session.lastUsedAtMs = Math.floor(nowMs);
@@ -102,11 +104,11 @@ export class Traffic {
       counters.dropped[verdict === "seen" ? "dataRepeated" : "dataTooOld"]++;
       return undefined;
     }
-    writeCounterNonce(this.#nonce, counter);
-    copyHead(wire, this.#head);
-    session.copyReceiveKey(this.#keyWords);
+    writeCounterNonce(nonce, counter);
+    copyHead(wire, head);
+    session.copyReceiveKey(keyWords);
     const sealed = wire.subarray(dataHeadBytes);
-    const isOpen = credentials.provider.open(this.#key, this.#nonce, this.#head, sealed, this.#opened);
+    const isOpen = credentials.provider.open(key, nonce, head, sealed, this.#opened);
     if (!isOpen || counter === counterLimit) {
       session.failedOpens++;
       counters.dropped.dataForged++;
@@ -226,7 +228,7 @@ export class Traffic {
     const { path, candidate, peer } = session;
     const { key } = from.remote;
     if (from.remote === path.remote || key === path.remote.key) {
-      if (from.local?.key !== path.local?.key) session.path = { ...from, peer };
+      if (from.local?.key !== path.local?.key) session.path = peerPath(from, peer);
       return session.path;
     }
     if (candidate?.path.remote.key === key) {
@@ -238,13 +240,13 @@ export class Traffic {
       }
       return candidate.path;
     }
-    const peerPath: PeerPath = { ...from, peer };
+    const elsewhere = peerPath(from, peer);
     const isFree = candidate === undefined || nowMs - candidate.sinceMs >= candidateMs;
-    if (!isNewest || !isFree) return peerPath;
+    if (!isNewest || !isFree) return elsewhere;
     const token = new Uint8Array(pathTokenBytes);
     this.#context.random.fill(token);
     session.candidate = {
-      path: peerPath,
+      path: elsewhere,
       token,
       sinceMs: nowMs,
       receivedBytes: bytes,
@@ -253,6 +255,6 @@ export class Traffic {
       isAsking: true,
     };
     this.#waiting.add(session);
-    return peerPath;
+    return elsewhere;
   }
 }

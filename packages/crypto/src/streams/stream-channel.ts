@@ -28,6 +28,7 @@ import type { Credentials } from "../credentials.ts";
 import { sooner } from "../deadlines.ts";
 import { HeldMessages } from "../held-messages.ts";
 import type { TransportKeys } from "../noise/handshake.ts";
+import { peerPath } from "../peer-path.ts";
 import { guarded, type Policy } from "../policy.ts";
 import { Connection, type Outgoing } from "./connection.ts";
 import { ConnectionTable } from "./connection-table.ts";
@@ -279,7 +280,7 @@ export class StreamChannel implements SecureChannel {
     const { isInitiator } = connection;
     const retired = this.#table.open(connection, peer);
     connection.stage = { type: "open", stream: new SealedStream(this.#credentials.provider, keys) };
-    connection.path = { ...connection.path, peer };
+    connection.path = peerPath(connection.path, peer);
     connection.openedAtMs = nowMs;
     connection.lastReceivedAtMs = nowMs;
     this.#counters.connectionsOpened[isInitiator ? "initiator" : "responder"]++;
