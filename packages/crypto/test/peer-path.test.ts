@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { runInThisContext } from "node:vm";
 import { AddressTable, NodeId } from "@kad/core";
 import { describe, expect, it } from "vitest";
 import { peerPath } from "../src/peer-path.ts";
@@ -26,10 +27,7 @@ describe("the path of a proven peer", () => {
 
   it("has the hidden class of all others, so that who reads thousands of them need not search each", () => {
     setFlagsFromString("--allow-natives-syntax");
-    const isOfOneClass = new Function("a", "b", "return %HaveSameMap(a, b)") as (
-      a: object,
-      b: object,
-    ) => boolean;
+    const isOfOneClass: (a: object, b: object) => boolean = runInThisContext("(a, b) => %HaveSameMap(a, b)");
     const paths = Array.from({ length: 300 }, (_, i) =>
       peerPath({ remote: remote(i), dialable: true }, NodeId.fromBytes(Uint8Array.of(i, i >>> 8))),
     );
