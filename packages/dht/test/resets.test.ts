@@ -100,7 +100,7 @@ describe.each(["tcp", "ws"] as const)("two encrypted nodes on %s whose connectio
 
       const ended = (await Promise.all([ask(one, two), ask(two, one)])).flat();
       expect(ended).toHaveLength(2 * requests);
-      expect(one.proxy.resets + two.proxy.resets).toBeGreaterThan(20);
+      expect(one.proxy.resets + two.proxy.resets).toBeGreaterThan(5);
       const answered = ended.filter((how) => how === "answered");
       const failed = ended.filter((how) => ["closed", "unreachable", "timedOut"].includes(how));
       expect(answered.length).toBeGreaterThan(0);
@@ -113,16 +113,16 @@ describe.each(["tcp", "ws"] as const)("two encrypted nodes on %s whose connectio
         [two, one],
       ] as const) {
         await vi.waitUntil(async () => (await own.node.ping(other.url)).contact?.id.equals(other.node.id), {
-          timeout: 10_000,
+          timeout: 30_000,
         });
         await vi.waitUntil(() => own.node.contacts().some(({ id }) => id.equals(other.node.id)), {
-          timeout: 10_000,
+          timeout: 30_000,
         });
         expect([...own.ends.counts.values()].filter((count) => count !== 1)).toEqual([]);
         expect(own.ends.counts.size).toBeGreaterThanOrEqual(requests);
       }
       for (const { node } of [one, two])
-        await vi.waitUntil(() => held(node).every((used) => used === 0), 10_000);
+        await vi.waitUntil(() => held(node).every((used) => used === 0), 30_000);
 
       await net.close();
       await expect.poll(() => proxies.map((proxy) => proxy.sockets)).toEqual([0, 0]);
