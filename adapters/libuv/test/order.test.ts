@@ -144,7 +144,6 @@ describe.each(worlds.map((world) => [titleOf(world), world] as const))("%s", (_t
       world.pass(uv, 11);
       uv.uv_run(loop, "nowait");
     }
-    uv.uv_run(loop, "nowait");
     expect(log.length).toBeGreaterThanOrEqual(2);
     expect(log.length).toBeLessThanOrEqual(3);
     expect(uv.uv_is_active(one)).toBe(true);
