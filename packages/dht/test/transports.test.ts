@@ -123,7 +123,9 @@ describe.each(modes)("%s", (_mode, mode) => {
 
     it("of both sides are tried in the order in which the peer tells them, and the one that answered is remembered", async () => {
       const a = await net.open({ listen: everything });
-      const b = await net.open({ listen: everything, bootstrap: [on(a, "tcp")] });
+      // Longer than a busy machine takes to answer: the third address must not be tried before.
+      const limits = { nextAddressDelayMs: 2_000 };
+      const b = await net.open({ listen: everything, bootstrap: [on(a, "tcp")], limits });
       await vi.waitUntil(() => known(a, b).length > 0, { timeout: 30_000 });
       expect(schemesOf(known(b, a))).toEqual(["tcp", "udp", "ws"]); // tcp is what was dialled, and it answered
       const dead = new AddressTable();
@@ -135,7 +137,7 @@ describe.each(modes)("%s", (_mode, mode) => {
       // With whom there is an encrypted connection, no second one is opened: what is for the next address goes through it.
       const answered = mode.security === "none" ? "ws" : "tcp";
       expect(schemesOf(contact?.addresses.map(({ key }) => key) ?? [])[0]).toBe(answered);
-      expect(performance.now() - startMs).toBeGreaterThan(200); // the next one after 250 ms of silence
+      expect(performance.now() - startMs).toBeGreaterThan(1_900); // the next one after two seconds of silence
       expect(schemesOf(known(b, a))[0]).toBe(answered);
     });
 
@@ -144,12 +146,13 @@ describe.each(modes)("%s", (_mode, mode) => {
       const gone = await net.open({ listen: urls.tcp });
       const dead = urlOf(gone);
       await gone.close();
-      const b = await net.open({ listen: everything });
+      const b = await net.open({ listen: everything, limits: { nextAddressDelayMs: 5_000 } });
       const table = new AddressTable();
       const addresses = [dead, on(a, "ws")].map((url) => table.parse(url));
-      const { contact, rttMs } = await b.ping({ id: a.id, addresses });
+      const startMs = performance.now();
+      const { contact } = await b.ping({ id: a.id, addresses });
       expect(contact?.id).toEqual(a.id);
-      expect(rttMs).toBeLessThan(250);
+      expect(performance.now() - startMs).toBeLessThan(5_000);
     });
 
     it("form one network of many kinds of nodes, in which every value is found by everybody", async () => {
