@@ -5,7 +5,8 @@
  * - α requests are outstanding to the *closest* candidates; a slow one frees its slot, and its place among those who are
  *   asked, but is still waited for;
  * - once the closest of all has *answered*, and so named nobody closer, the rest of the result set is asked at once (the
- *   end-game), which saves half of the rounds at the same number of requests (decision 47);
+ *   end-game), which saves half of the rounds at the same number of requests; toward our own id only once the α closest
+ *   have, since many may be joining beside us (decision 47);
  * - after α answers without progress the walk widens (rust-libp2p's "stalled").
  *
  * The stop rule stands in one place, {@link Lookup.next}: the walk is over when the `results` closest candidates that are
@@ -80,6 +81,8 @@ export class Lookup {
   readonly target: NodeId;
   readonly #options: LookupOptions;
   #results: number;
+  /** How many of the closest must have answered before the rest is asked at once. */
+  readonly #endGameAfter: number;
   /** Closest first. */
   readonly #candidates: MutableCandidate[] = [];
   readonly #byId = new Map<string, MutableCandidate>();
@@ -102,6 +105,7 @@ export class Lookup {
     this.target = options.target;
     this.#options = options;
     this.#results = options.results;
+    this.#endGameAfter = options.target.equals(options.self) ? options.parallelism : 1;
     this.#subnets = new SubnetCounter(options.maxPerSubnet);
   }
 
@@ -157,7 +161,9 @@ export class Lookup {
     let unsettled = false;
     let overdue = false;
     let toAsk: MutableCandidate | undefined;
-    let closest: MutableCandidate | undefined;
+    let closest = 0;
+    let closestRound = 0;
+    let areClosestSettled = true;
     for (const candidate of this.#candidates) {
       const { state } = candidate;
       if (state === "failed" || (state === "unasked" && !mayAsk)) continue;
@@ -170,16 +176,20 @@ export class Lookup {
       if (state === "slow") continue;
       if (inWindow === this.#results) break;
       inWindow++;
-      closest ??= candidate;
+      if (state !== "answered") areClosestSettled = false;
+      else if (areClosestSettled && closest < this.#endGameAfter) {
+        closest++;
+        closestRound = Math.max(closestRound, candidate.round);
+      }
       if (state === "unasked" && toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
     }
     if (!unsettled && this.#answered === 0 && this.#drawReserves()) return this.next(canAsk);
     if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
-    const isEndGame = closest?.state === "answered";
+    const isEndGame = closest >= Math.min(this.#endGameAfter, inWindow);
     if (toAsk === undefined || this.#outstanding >= this.#slots(isEndGame)) return wait;
     this.#asked++;
     // Where no slot of the walk was free, it has waited for the closest, too.
-    const endGameRound = this.#outstanding >= this.#slots(false) ? (closest?.round ?? 0) : 0;
+    const endGameRound = this.#outstanding >= this.#slots(false) ? closestRound : 0;
     this.#markAsked(toAsk, Math.max(toAsk.namedRound, this.#reportedRound, endGameRound) + 1);
     return { type: "ask", contact: toAsk.contact };
   }

@@ -62,10 +62,8 @@ export class Maintenance {
   #isRefreshing = false;
   #selfLookupPauseMs = firstSelfLookupPauseMs;
   #restlessUntilMs: InstantMs = Number.NEGATIVE_INFINITY;
-  /** Somebody of our own neighbourhood has left since it was last looked up, or it was found changed, or nobody looked yet. */
-  #isNeighbourhoodInDoubt = false;
-  /** We have joined, and the buckets beyond our neighbourhood are still being filled. */
-  #isNewcomer = false;
+  /** Somebody of our own neighbourhood has left since it was last looked up. */
+  #isNeighbourMissing = false;
   /** Turns in a row that found the table empty. */
   #lonelyTurns = 0;
   /** Buckets to refresh whether or not their time has come, farthest from us first. */
@@ -109,7 +107,6 @@ export class Maintenance {
       (_, index) => index,
     );
     this.#options.timers.setEarlier(this.#refresh, nowMs + this.#jitter(refreshGapMs));
-    this.#isNewcomer = true;
     this.#selfLookupPauseMs = firstSelfLookupPauseMs;
     this.#options.timers.setEarlier(this.#selfLookup, nowMs + firstSelfLookupPauseMs);
     if (this.#isWaitingForContacts) this.#republishBy(nowMs);
@@ -135,7 +132,7 @@ export class Maintenance {
   }
 
   onContactLost(nowMs: InstantMs, id: NodeId): void {
-    if (this.#options.table.isNeighbour(id)) this.#isNeighbourhoodInDoubt = true;
+    if (this.#options.table.isNeighbour(id)) this.#isNeighbourMissing = true;
     if (this.#options.table.size > 0) return;
     this.#lonelyTurns = 0;
     this.#options.timers.setEarlier(this.#liveness, nowMs + this.#options.limits.contactRetryMs);
@@ -210,28 +207,16 @@ export class Maintenance {
   #lookUpSelf(nowMs: InstantMs): void {
     const { table, self, queries } = this.#options;
     const { smallTableSize, selfLookupIntervalMs } = this.#options.limits;
-    const isUncertain = this.#isNeighbourhoodInDoubt || nowMs < this.#restlessUntilMs;
+    const isUncertain = this.#isNeighbourMissing || nowMs < this.#restlessUntilMs;
     if (table.size > 0 && (table.size < smallTableSize || isUncertain)) {
-      this.#isNeighbourhoodInDoubt = false;
-      const before = this.#neighbourhood();
-      queries.refresh(nowMs, self, () => {
-        if (this.#neighbourhood() !== before) this.#isNeighbourhoodInDoubt = true;
-      });
+      this.#isNeighbourMissing = false;
+      queries.refresh(nowMs, self, () => undefined);
     }
     this.#options.timers.set(
       this.#selfLookup,
       nowMs + this.#selfLookupPauseMs + this.#jitter(this.#selfLookupPauseMs / 4),
     );
     this.#selfLookupPauseMs = Math.min(2 * this.#selfLookupPauseMs, selfLookupIntervalMs);
-  }
-
-  /** Who is closest to us. */
-  #neighbourhood(): string {
-    const { table, self, limits } = this.#options;
-    return table
-      .closest(self, limits.findResults)
-      .map(({ id }) => id.key)
-      .join();
   }
 
   /** One bucket at a time; the next when its walk is over. */
@@ -243,7 +228,6 @@ export class Maintenance {
       return;
     }
     const index = this.#bucketToRefresh(nowMs);
-    if (this.#isNewcomer && this.#sweep.length === 0) this.#lookForNewcomers(nowMs);
     if (index === undefined) {
       this.#options.timers.set(this.#refresh, this.#nextRefreshMs(nowMs));
       return;
@@ -253,15 +237,6 @@ export class Maintenance {
       this.#isRefreshing = false;
       this.#options.timers.set(this.#refresh, endMs + this.#jitter(refreshGapMs));
     });
-  }
-
-  /** Of many that join at the same moment each is known to few when the others look. A small table is looked after anyway. */
-  #lookForNewcomers(nowMs: InstantMs): void {
-    this.#isNewcomer = false;
-    const { smallTableSize } = this.#options.limits;
-    if (smallTableSize === 0 || this.#options.table.size < smallTableSize) return;
-    this.#isNeighbourhoodInDoubt = true;
-    this.#options.timers.setEarlier(this.#selfLookup, nowMs + this.#jitter(refreshGapMs));
   }
 
   #bucketToRefresh(nowMs: InstantMs): number | undefined {

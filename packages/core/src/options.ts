@@ -36,9 +36,9 @@ export interface NodeLimits {
   readonly maxLostContacts: number;
   /** A bucket that no walk has touched for this time is refreshed. */
   readonly refreshIntervalMs: number;
-  /** Lookup of our own id while the table is small, at most so far apart. */
+  /** Lookup of our own id while the table is small. */
   readonly selfLookupIntervalMs: number;
-  /** A table below this size is small. 0: no table is, and our own id is not looked up again after joining. */
+  /** A table below this size is small. */
   readonly smallTableSize: number;
   /** Requests that a walk keeps outstanding (α). */
   readonly parallelism: number;

@@ -216,6 +216,28 @@ describe("how many are asked at once", () => {
     expect(asks(lookup)).toEqual([6, 7, 8, "wait"]);
   });
 
+  it("is the rest only when the α closest have answered, toward our own id", () => {
+    const lookup = lookupOf(
+      { results: 8, stalledParallelism: 3, self: tinyId(0) },
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+      9,
+    );
+    expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
+    answer(lookup, 1);
+    expect(asks(lookup)).toEqual([4, "wait"]);
+    answer(lookup, 3);
+    expect(asks(lookup)).toEqual([5, "wait"]);
+    answer(lookup, 2);
+    expect(asks(lookup)).toEqual([6, 7, 8, "wait"]);
+  });
+
   it("does not take an asked candidate for one that has answered", () => {
     const lookup = lookupOf({ results: 8, parallelism: 2 }, 1, 2, 3, 4, 5);
     expect(asks(lookup)).toEqual([1, 2, "wait"]);
