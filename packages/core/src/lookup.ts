@@ -161,7 +161,7 @@ export class Lookup {
     let unsettled = false;
     let overdue = false;
     let toAsk: MutableCandidate | undefined;
-    let closest = 0;
+    let closestAnswered = 0;
     let closestRound = 0;
     let areClosestSettled = true;
     for (const candidate of this.#candidates) {
@@ -177,15 +177,15 @@ export class Lookup {
       if (inWindow === this.#results) break;
       inWindow++;
       if (state !== "answered") areClosestSettled = false;
-      else if (areClosestSettled && closest < this.#endGameAfter) {
-        closest++;
+      else if (areClosestSettled && closestAnswered < this.#endGameAfter) {
+        closestAnswered++;
         closestRound = Math.max(closestRound, candidate.round);
       }
       if (state === "unasked" && toAsk === undefined && canAsk(candidate.contact)) toAsk = candidate;
     }
     if (!unsettled && this.#answered === 0 && this.#drawReserves()) return this.next(canAsk);
     if (!unsettled) return overdue && this.#answered === 0 ? wait : finished;
-    const isEndGame = closest >= Math.min(this.#endGameAfter, inWindow);
+    const isEndGame = closestAnswered >= Math.min(this.#endGameAfter, inWindow);
     if (toAsk === undefined || this.#outstanding >= this.#slots(isEndGame)) return wait;
     this.#asked++;
     // Where no slot of the walk was free, it has waited for the closest, too.

@@ -205,36 +205,18 @@ describe("how many are asked at once", () => {
     expect(asks(lookupOf({ results: 8 }, 9, 4, 7, 1, 5))).toEqual([1, 4, 5, "wait"]);
   });
 
-  it("is the rest of the result set as soon as the closest has answered", () => {
-    const lookup = lookupOf({ results: 8, stalledParallelism: 3 }, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+  it.each([
+    ["the closest has answered", 255, [2, 3, 1]],
+    ["the α closest have answered, where it leads toward our own id", 0, [1, 3, 2]],
+  ])("is the rest of the result set as soon as %s", (_when, self, [first, second, third]) => {
+    const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const lookup = lookupOf({ results: 8, stalledParallelism: 3, self: tinyId(self) }, ...seeds);
     expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
-    answer(lookup, 2);
+    answer(lookup, first as number);
     expect(asks(lookup)).toEqual([4, "wait"]);
-    answer(lookup, 3);
+    answer(lookup, second as number);
     expect(asks(lookup)).toEqual([5, "wait"]);
-    answer(lookup, 1);
-    expect(asks(lookup)).toEqual([6, 7, 8, "wait"]);
-  });
-
-  it("is the rest only when the α closest have answered, toward our own id", () => {
-    const lookup = lookupOf(
-      { results: 8, stalledParallelism: 3, self: tinyId(0) },
-      1,
-      2,
-      3,
-      4,
-      5,
-      6,
-      7,
-      8,
-      9,
-    );
-    expect(asks(lookup)).toEqual([1, 2, 3, "wait"]);
-    answer(lookup, 1);
-    expect(asks(lookup)).toEqual([4, "wait"]);
-    answer(lookup, 3);
-    expect(asks(lookup)).toEqual([5, "wait"]);
-    answer(lookup, 2);
+    answer(lookup, third as number);
     expect(asks(lookup)).toEqual([6, 7, 8, "wait"]);
   });
 

@@ -5,8 +5,15 @@
  * One input at a time: the node is called for the input, then polled until it has nothing to say. What the loop calls
  * beside that, at whatever time, does not reach it, since a poll is a transition too.
  */
-import type { Address, InstantMs, NetworkEvent, NodeEvent, Path, Transmit } from "@kad/core";
-import { toHex } from "@kad/core";
+import {
+  type Address,
+  type InstantMs,
+  type NetworkEvent,
+  type NodeEvent,
+  type Path,
+  type Transmit,
+  toHex,
+} from "@kad/core";
 import type { CommandedMachine } from "../commanded-machine.ts";
 import { intercept } from "../intercept.ts";
 import type { MachinePlayer } from "./machine-player.ts";

@@ -1,5 +1,4 @@
 /** How sessions begin and end, and what bounds them. */
-
 import { toHex } from "@kad/core";
 import { expectEqual, expectThat, nth } from "../../expectations.ts";
 import { seededRandom } from "../../seeded-random.ts";
