@@ -84,45 +84,38 @@ describe("the packages, installed in an empty project", () => {
 
 const { KAD_NIGHTLY }: { readonly KAD_NIGHTLY?: string } = process.env;
 
-/**
- * The programs on our pages, which the oldest Node runs, the newest, and the others; those between at night. All of them
- * run everything else here.
- */
-function programsFor(title: string): typeof runnable {
-  const isBetween = title.startsWith("Node 22.") || title.startsWith("Node 24.");
-  return isBetween && KAD_NIGHTLY === undefined ? [] : runnable;
+/** Programs on our pages run by day on the oldest Node, on the newest and on the others; those between run them at night. */
+function isForNight(title: string): boolean {
+  return KAD_NIGHTLY === undefined && (title.startsWith("Node 22.") || title.startsWith("Node 24."));
 }
 
 describe.each(titles)("on %s", (title) => {
-  it.concurrent.for(["every-package", ...consumers])("%s", { timeout: 60_000 }, async (name, context) => {
+  it.concurrent.for(["every-package", ...consumers])("%s", async (name, context) => {
     const { command } = find(title, context);
     const file = join(project.folder, "consumer", `${name}.js`);
     const outcome = await run([...command, file], { cwd: project.folder });
     expect(outcome).toEqual({ status: 0, output: "done\n", errors: "" });
   });
 
-  it.concurrent.for(programsFor(title))(
-    "$page, line $line",
-    { timeout: 60_000 },
-    async (program, context) => {
-      const { command } = find(title, context);
-      const file = compiled(fileOf(program));
-      if (program.isNative) skipWithoutKoffi(title, context);
-      if (title.startsWith("Bun") && program.code.includes('from "node:test"'))
-        context.skip("Bun runs tests by `bun test` alone");
-      const options = { cwd: project.folder, ...(program.isNative && { env: withKoffi }) };
-      const { status, output, errors } = await run([...command, file], options);
-      expect({ status, errors }).toEqual({ status: 0, errors: "" });
-      if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
-    },
-  );
+  it.concurrent.for(runnable)("$page, line $line", async (program, context) => {
+    if (isForNight(title)) context.skip("it runs with `npm run test:nightly`");
+    const { command } = find(title, context);
+    const file = compiled(fileOf(program));
+    if (program.isNative) skipWithoutKoffi(title, context);
+    if (title.startsWith("Bun") && program.code.includes('from "node:test"'))
+      context.skip("Bun runs tests by `bun test` alone");
+    const options = { cwd: project.folder, ...(program.isNative && { env: withKoffi }) };
+    const { status, output, errors } = await run([...command, file], options);
+    expect({ status, errors }).toEqual({ status: 0, errors: "" });
+    if (program.prints.length > 0) expect(output.trimEnd().split("\n")).toEqual(program.prints);
+  });
 
-  it.concurrent("the same traces and figures from the same seeds", { timeout: 60_000 }, async (context) => {
+  it.concurrent("the same traces and figures from the same seeds", async (context) => {
     expect(simulated).toMatchObject({ status: 0, output: expect.stringMatching(/\ndone\n$/), errors: "" });
     expect(await simulate(find(title, context))).toEqual(simulated);
   });
 
-  it.concurrent("kad sim, with the same report", { timeout: 60_000 }, async (context) => {
+  it.concurrent("kad sim, with the same report", async (context) => {
     expect(reported).toMatchObject({
       status: 0,
       output: expect.stringMatching(/^\{"event":"report",/),
@@ -131,14 +124,14 @@ describe.each(titles)("on %s", (title) => {
     expect(await kadSim(find(title, context))).toEqual(reported);
   });
 
-  it.concurrent("kad demo", { timeout: 60_000 }, async (context) => {
+  it.concurrent("kad demo", async (context) => {
     const { command } = find(title, context);
     const words = ["demo", "package.json", "--exit", "--nodes", "8", "--processes", "1"];
     const outcome = await run([...command, kadFile(), ...words], { cwd: project.folder });
     expect(outcome).toMatchObject({ status: 0, errors: "" });
   });
 
-  it.concurrent("kad node, put, get and SIGTERM", { timeout: 60_000 }, async (context) => {
+  it.concurrent("kad node, put, get and SIGTERM", async (context) => {
     const { command } = find(title, context);
     const kad = [...command, kadFile()];
     const [file, ...args] = [...kad, "node", "--listen", "udp://127.0.0.1:0", "--json"];
