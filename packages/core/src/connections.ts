@@ -42,14 +42,15 @@ export interface ConnectionsOptions {
    * when a stall would be over.
    */
   readonly drainCheckMs?: number;
-  /** What is gathered for `flush` leaves before, once it is so many bytes. Default: 64 KiB. */
-  readonly maxGatheredBytes?: number;
 }
 
 /** With all queues full, the connection that has taken nothing for longest is closed, but not before this. */
 const evictStalledMs = 1_000;
-/** As much as one read brings: more has left the processor's caches by the time it is written. */
-const defaultGatheredBytes = 65_536;
+/**
+ * What is gathered for `flush` leaves before, once it is so many bytes, as much as one read brings: more has left the
+ * processor's caches by the time it is written.
+ */
+const maxGatheredBytes = 65_536;
 
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -69,7 +70,6 @@ export class Connections {
   readonly #dirty: Connection[] = [];
   /** Sent since the last flush, whatever has left since. */
   #gatheredBytes = 0;
-  readonly #maxGatheredBytes: number;
   readonly #fullKinds = new Set<AddressKind>();
   /** The one that was sent to last, while it serves its address. */
   #last: Connection | undefined;
@@ -81,7 +81,6 @@ export class Connections {
     this.#limits = options.limits;
     this.#deadlines = new ConnectionDeadlines(options.limits, options.drainCheckMs);
     this.#backOff = new DialBackOff(options.limits);
-    this.#maxGatheredBytes = options.maxGatheredBytes ?? defaultGatheredBytes;
   }
 
   /** Before anything else. */
@@ -277,7 +276,7 @@ export class Connections {
       this.#dirty.push(connection);
     }
     this.#gatheredBytes += length;
-    if (this.#gatheredBytes >= this.#maxGatheredBytes) this.#flushDirty(nowMs);
+    if (this.#gatheredBytes >= maxGatheredBytes) this.#flushDirty(nowMs);
     return "sent";
   }
 
